@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what the tests need from the operating system; without root on Debian it says what to install.
+set -euo pipefail
+
+declare -A packages=(
+  [chromium]=chromium [promtool]=prometheus [prometheus]=prometheus [logrotate]=logrotate
+  [node]=nodejs [npm]=npm
+)
+missing=()
+for program in "${!packages[@]}"; do
+  PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" fonts-noto-core fonts-noto-color-emoji </dev/null >/dev/null
+else
+  echo "The tests need these Debian packages (or their like): ${missing[*]}" >&2
+  exit 1
+fi
