@@ -1,0 +1,1 @@
+"""Halo Ops: an operations dashboard for the HaloPSA CRM integration."""
