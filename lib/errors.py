@@ -1,0 +1,55 @@
+"""Every error this product raises on purpose.
+
+::
+
+    OpsError
+    ├── SettingsError                 the deployment is wrong: stop at start, name the setting and the form it must have
+    ├── QueryError(.position)         what a person typed is not valid PromQL or Lucene: says where
+    ├── SourceError(.source)
+    │   ├── SourceUnavailable         no answer: the same question may work later
+    │   └── SourceRejected            answered "no" (401, bad query): asking again will not help
+    └── DeliveryError(.permanent)     a notice did not leave; permanent = asking again will not help
+
+Texts are for people and never hold a secret or a URL with a token in it; attributes are for decisions.
+Missing data is a value (an empty frame, ``None``), never an exception.
+"""
+
+
+class OpsError(Exception):
+    """The root: whatever the product knows to be wrong."""
+
+
+class SettingsError(OpsError):
+    """The deployment is wrong. The text names each setting and the form that it must have."""
+
+
+class QueryError(OpsError):
+    """What a person typed cannot be asked. ``position`` is the 0-based character, None where unknown."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class SourceError(OpsError):
+    """A store or a monitored service did not give an answer. ``source`` is its name on the pages."""
+
+    def __init__(self, message: str, source: str) -> None:
+        super().__init__(message)
+        self.source = source
+
+
+class SourceUnavailable(SourceError):  # noqa: N818 - a state that a source is in, read so on the pages
+    """No answer came: the same question may work later."""
+
+
+class SourceRejected(SourceError):  # noqa: N818 - as above
+    """The source said no: asking again will not help."""
+
+
+class DeliveryError(OpsError):
+    """A notice did not leave. ``permanent`` means that asking again will not help."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent

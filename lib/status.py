@@ -1,0 +1,133 @@
+"""How the collection stands, as plain values that the header, `/api/health` and `/metrics` show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+MISSED_BEATS = 10
+"""A task that has not gone round for this many of its periods (and two minutes) counts as stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One /metrics or /health address. `instance` is host:port; `up` is None before the first attempt.
+
+    `error` is "" while the last attempt went well; `last_error` keeps the newest reason and `last_error_at` its time.
+    `dropped` samples were not stored: over a cap, in the future, or out of order.
+    """
+
+    instance: str
+    up: bool | None = None
+    attempts: int = 0
+    last_attempt: datetime | None = None
+    last_success: datetime | None = None
+    duration_s: float = 0.0
+    samples: int = 0
+    dropped: int = 0
+    error: str = ""
+    last_error: str = ""
+    last_error_at: datetime | None = None
+
+    def age_s(self, now: datetime) -> float | None:
+        """Seconds since the last good answer; None where there never was one."""
+        return None if self.last_success is None else (now - self.last_success).total_seconds()
+
+    def after(
+        self, at: datetime, reason: str, *, duration_s: float | None = None, samples: int = 0, dropped: int = 0
+    ) -> TargetStatus:
+        """The status after one more attempt: `reason` says why it failed, "" that it went well."""
+        return replace(
+            self,
+            up=not reason,
+            attempts=self.attempts + 1,
+            last_attempt=at,
+            last_success=self.last_success if reason else at,
+            duration_s=self.duration_s if duration_s is None else duration_s,
+            samples=samples,
+            dropped=self.dropped + dropped,
+            error=reason,
+            last_error=reason or self.last_error,
+            last_error_at=at if reason else self.last_error_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed."""
+
+    name: str
+    period_s: float
+    last_beat: datetime
+    errors: int = 0
+    last_error: str = ""
+    last_error_at: datetime | None = None
+
+    def stuck(self, now: datetime) -> bool:
+        """Whether the heart stopped: no round for much longer than a round takes."""
+        return now - self.last_beat > timedelta(seconds=max(MISSED_BEATS * self.period_s, 120))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStatus:
+    """How far an import is: `done` of `total` bytes of its files; `current` is the one being read. None runs: 0 of 0."""
+
+    done: int = 0
+    total: int = 0
+    current: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether something is still to be taken in."""
+        return self.done < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
+
+    `unreadable` are log files that cannot be read, with the reason.
+    """
+
+    at: datetime
+    started_at: datetime
+    newest_log: datetime | None = None
+    tail: Mapping[str, float] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    scrapes: tuple[TargetStatus, ...] = ()
+    probes: tuple[TargetStatus, ...] = ()
+    imports: ImportStatus = ImportStatus()
+    tasks: tuple[TaskStatus, ...] = ()
+
+    @property
+    def log_age_s(self) -> float | None:
+        """Seconds since the newest log record; None where there is none."""
+        return None if self.newest_log is None else (self.at - self.newest_log).total_seconds()
+
+    @property
+    def scrape_age_s(self) -> float | None:
+        """Seconds since the last good scrape of the target that is furthest behind; None where one never answered."""
+        ages = [target.age_s(self.at) for target in self.scrapes]
+        known = [age for age in ages if age is not None]
+        return max(known) if known and len(known) == len(ages) else None
+
+    @property
+    def last_error(self) -> str:
+        """The newest failed round of any loop, as "<loop>: <reason>"; "" where none failed."""
+        failed = [task for task in self.tasks if task.last_error_at is not None]
+        newest = max(failed, key=lambda task: task.last_error_at or self.started_at, default=None)
+        return "" if newest is None else f"{newest.name}: {newest.last_error}"
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """The names of the loops whose heart stopped."""
+        return tuple(task.name for task in self.tasks if task.stuck(self.at))
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as nested plain values, with `status` "ok", "degraded" (a target or file fails) or "failed" (a loop is stuck)."""
+        failing = bool(self.unreadable) or any(target.up is False for target in (*self.scrapes, *self.probes))
+        verdict = "failed" if self.stuck else "degraded" if failing else "ok"
+        ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}
+        return {"status": verdict, **ages, "last_error": self.last_error, "stuck": self.stuck, **asdict(self)}

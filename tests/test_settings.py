@@ -1,0 +1,117 @@
+"""Settings: where values come from, and how wrong ones are refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib import settings
+from lib.errors import SettingsError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, field in settings.Settings.model_fields.items():
+        for variable in settings.variable_names(name, field):
+            monkeypatch.delenv(variable, raising=False)
+            monkeypatch.delenv(variable + "_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_guides_own_names_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELASTICSEARCH_NODE", "https://es.example:9200")
+    monkeypatch.setenv("ES_USERNAME", "reader")
+    monkeypatch.setenv("ES_PASSWORD", "hunter2")
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/x")
+    monkeypatch.setenv("HALOPSA_BASE_URL", "https://acme.halopsa.com")
+    monkeypatch.setenv("LOG_LEVEL", "WARN")
+
+    loaded = settings.load()
+
+    assert loaded.elasticsearch_node == "https://es.example:9200"
+    assert loaded.es_username == "reader"
+    assert loaded.es_password.get_secret_value() == "hunter2"
+    assert loaded.slack_webhook_url.get_secret_value().endswith("/x")
+    assert loaded.halopsa_base_url == "https://acme.halopsa.com"
+    assert loaded.log_level == "warning"
+
+
+def test_a_secret_is_read_from_the_file_that_its_name_points_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("from-file\n", encoding="utf-8")
+    monkeypatch.setenv("ES_PASSWORD_FILE", str(tmp_path / "password"))
+
+    loaded = settings.load()
+
+    assert loaded.es_password.get_secret_value() == "from-file"
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HALO_OPS_PORT=9000\nHALO_OPS_JOB=from-file\n", encoding="utf-8")
+    monkeypatch.setenv("HALO_OPS_PORT", "9001")
+
+    loaded = settings.load()
+
+    assert (loaded.port, loaded.job) == (9001, "from-file")
+
+
+def test_every_problem_is_listed_at_once_by_the_name_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALO_OPS_PORT", "eight")
+    monkeypatch.setenv("HALO_OPS_ZONE", "Mars/Olympus")
+    monkeypatch.setenv("HALO_OPS_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("HALO_OPS_SCRAPE_TARGETS", "localhost:3000/metrics")
+    monkeypatch.setenv("HALO_OPS_LOG_FILES", "logs/combined*.log")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    problems = str(refused.value).splitlines()
+    named = {line.partition(":")[0] for line in problems}
+    assert named == {
+        "HALO_OPS_PORT", "HALO_OPS_ZONE", "HALO_OPS_ADDRESS", "HALO_OPS_SCRAPE_TARGETS", "HALO_OPS_LOG_FILES", "LOG_LEVEL",
+    }  # fmt: skip
+
+
+def test_a_secret_is_shown_only_as_set_or_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/canary")
+
+    rows = settings.table(settings.load())
+
+    assert next(r for r in rows if r["name"] == "SLACK_WEBHOOK_URL")["value"] == "set"
+    assert "canary" not in repr(rows)
+
+
+def test_every_setting_has_a_sentence_and_stands_in_the_example_file() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+    rows = settings.table(settings.load())
+
+    assert [r["name"] for r in rows if not r["help"].endswith((".", ")"))] == []
+    assert [r["name"] for r in rows if f"{r['name']}=" not in example] == []
+
+
+def test_the_check_command_lists_the_problems_and_fails(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "lib.settings", "--check"], cwd=ROOT, text=True, capture_output=True, check=False,
+        env={"PATH": "/usr/bin:/bin", "HALO_OPS_PORT": "0", "HALO_OPS_ZONE": "nowhere", "HOME": str(tmp_path)},
+    )  # fmt: skip
+
+    assert ran.returncode == 1
+    assert "HALO_OPS_PORT" in ran.stderr
+    assert "HALO_OPS_ZONE" in ran.stderr
+
+
+def test_no_secret_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ES_PASSWORD_FILE", "/nowhere/canary")
+    monkeypatch.setenv("ES_PASSWORD", "canary-password")
+    monkeypatch.setenv("HALO_OPS_PORT", "0")
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert "canary-password" not in str(refused.value)
