@@ -1,0 +1,190 @@
+"""The SQL of each question to the embedded log store, over minute sums and, for whole past hours, hour sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from lib.errors import QueryError
+from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery
+from lib.logs.conditions import Sql, contains_text, joined, matches, minute_range, naive
+from lib.logs.rollup import RESOLVED_LATENCY
+from lib.logs.schema import LATENCY_GROUPS, SUMS
+from lib.window import DAY, Window
+
+_HOUR = timedelta(hours=1)
+_FEWEST_HOURS = 3  # below that the minutes are quicker than a second scan
+
+
+def totals(
+    query: LogQuery, by: Sequence[str], step: timedelta | None, measures: Sequence[str], rolled_until: int
+) -> Sql:
+    """Sums of `measures` per bucket (`ts`: minute since 1970) and group."""
+    _allowed(by, GROUP_FIELDS, "grouped by")
+    _allowed(measures, MEASURES, "added up as")
+    where = matches(query.where)
+    wanted = ", ".join(("minute", *dict.fromkeys((*by, *measures))))
+    parts = (_sums_of(size, wanted, first, last) + where for size, first, last in _spans(query, step, rolled_until))
+    sums = [f"CAST(coalesce(sum({name}), 0) AS {SUMS[name]}) AS {name}" for name in measures]
+    return _grouped(joined("UNION ALL", parts), by, sums, query.window, step)
+
+
+def latency(query: LogQuery, by: Sequence[str], step: timedelta | None, rolled_until: int) -> Sql:
+    """Requests, summed and largest duration per bucket, group and latency bucket, sorted by these."""
+    _allowed(by, LATENCY_GROUPS, "grouped by")
+    fields = {match.field for match in query.where}
+    source = _rolled_latency(query, step, rolled_until) if fields <= set(LATENCY_GROUPS) else _raw_latency(query)
+    sums = (
+        "CAST(sum(requests) AS BIGINT) AS requests", "CAST(sum(sum_ms) AS DOUBLE) AS sum_ms", "max(max_ms) AS max_ms",
+    )  # fmt: skip
+    return _grouped(source, (*by, "bucket"), sums, query.window, step)
+
+
+def _rolled_latency(query: LogQuery, step: timedelta | None, rolled_until: int) -> Sql:
+    where = matches(query.where)
+    parts = []
+    for size, first, last in _spans(query, step, rolled_until):
+        if size == "hour":
+            source = Sql("SELECT * FROM hour_latency WHERE minute >= ? AND minute < ?", (first, last))
+        else:
+            source = Sql(RESOLVED_LATENCY, (first, last, first, last))
+        parts.append(joined("", (Sql("SELECT * FROM ("), source, Sql(") WHERE"), where)))
+    return joined("UNION ALL", parts)
+
+
+def _raw_latency(query: LogQuery) -> Sql:
+    """The same rows from the records themselves, for a match that the latency sums do not carry."""
+    first, last = minute_range(query)
+    where = matches(query.where, raw=True)
+    return (
+        Sql(
+            "SELECT minute, service, version, method, route, status, bucket, 1 AS requests, duration_ms AS sum_ms, "
+            "duration_ms AS max_ms FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, * REPLACE "
+            "(coalesce(CAST(status AS VARCHAR), '') AS status) FROM records WHERE bucket IS NOT NULL "
+            "AND epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
+            (first * 60_000, last * 60_000),
+        )
+        + where
+        + Sql(
+            ") AS found WHERE message = 'HTTP Request' OR NOT EXISTS (SELECT 1 FROM minute_latency AS better "
+            "WHERE better.minute >= ? AND better.minute < ? AND better.http "
+            "AND better.minute = found.minute AND better.service = found.service)",
+            (first, last),
+        )
+    )
+
+
+def patterns(query: LogQuery, limit: int, rolled_until: int) -> Sql:
+    """The patterns with most records: their main level, count, first and last minute here and first minute ever."""
+    where = matches(query.where)
+    parts = []
+    for size, first, last in _spans(query, None, rolled_until):
+        ends = "first_minute, last_minute" if size == "hour" else "minute AS first_minute, minute AS last_minute"
+        parts.append(_sums_of(size, ", ".join(("pattern_id", "level", "records", ends)), first, last) + where)
+    return (
+        Sql(
+            "SELECT pattern_id, coalesce(pattern, '') AS pattern, level, records, first_seen, last_seen, "
+            "first_minute AS first_ever FROM (SELECT pattern_id, arg_max(level, counted) AS level, "
+            "CAST(sum(counted) AS BIGINT) AS records, min(first_seen) AS first_seen, max(last_seen) AS last_seen "
+            "FROM (SELECT pattern_id, level, sum(records) AS counted, min(first_minute) AS first_seen, "
+            "max(last_minute) AS last_seen FROM ("
+        )
+        + joined("UNION ALL", parts)
+        + Sql(
+            ") WHERE pattern_id <> '' GROUP BY pattern_id, level) GROUP BY pattern_id "
+            "ORDER BY records DESC, pattern_id LIMIT ?) LEFT JOIN patterns USING (pattern_id) "
+            "ORDER BY records DESC, pattern_id",
+            (limit,),
+        )
+    )
+
+
+def search(query: LogQuery, columns: Sequence[str], limit: int, before: tuple[datetime, str] | None) -> Sql:
+    """The newest `limit` records of exactly the window that come after `before` in the order newest first."""
+    wanted = " ".join(("SELECT", ", ".join(columns), "FROM records WHERE ts >= ? AND ts < ? AND"))
+    found = Sql(wanted, _ends(query.window)) + matches(query.where, raw=True) + "AND" + contains_text(query.text)
+    if before is not None:
+        moment = naive(before[0])
+        found += Sql("AND ts <= ? AND (ts < ? OR id < ?)", (moment, moment, before[1]))
+    return found + Sql("ORDER BY ts DESC, id DESC LIMIT ?", (limit,))
+
+
+def record(record_id: str, columns: Sequence[str]) -> Sql:
+    """The record of that id: no row or one."""
+    return Sql(" ".join(("SELECT", ", ".join(columns), "FROM records WHERE id = ? LIMIT 1")), (record_id,))
+
+
+def gaps(window: Window) -> Sql:
+    """What was noted in exactly the window, newest first."""
+    return Sql(
+        "SELECT ts, file, kind, records, bytes, reason FROM gaps WHERE ts >= ? AND ts < ? ORDER BY ts DESC, file",
+        _ends(window),
+    )
+
+
+def ever_seen(field: str) -> str:
+    """One row with true or false."""
+    _allowed((field,), (*GROUP_FIELDS, "duration_ms", *MEASURES), "asked for")
+    if field == "duration_ms":
+        return "SELECT EXISTS (SELECT 1 FROM minute_latency)"
+    held = f"{field} <> ''" if field in GROUP_FIELDS else f"{field} IS NOT NULL"
+    return " ".join(("SELECT EXISTS (SELECT 1 FROM minute_totals WHERE", held, ")"))
+
+
+def _sums_of(size: str, columns: str, first: int, last: int) -> Sql:
+    table = {"minute": "minute_totals", "hour": "hour_totals"}[size]
+    return Sql(" ".join(("SELECT", columns, "FROM", table, "WHERE minute >= ? AND minute < ? AND")), (first, last))
+
+
+def _ends(window: Window) -> tuple[object, object]:
+    return naive(window.start), naive(window.end)
+
+
+def _grouped(source: Sql, by: Sequence[str], sums: Sequence[str], window: Window, step: timedelta | None) -> Sql:
+    """`source` summed per bucket and group. From one day up the buckets are the zone's days."""
+    key, joining = _bucket(window, step)
+    keys = (*((f"{key.text} AS ts",) if step else ()), *by)
+    order = " ".join(("GROUP BY ALL ORDER BY", ", ".join((*(("ts",) if step else ()), *by)))) if keys else ""
+    head = Sql(" ".join(("SELECT", ", ".join((*keys, *sums)), "FROM (")), key.params)
+    return head + source + ")" + joining + order
+
+
+def _bucket(window: Window, step: timedelta | None) -> tuple[Sql, Sql]:
+    if step is None:
+        return Sql(""), Sql("")
+    if step < DAY:
+        seconds = int(step.total_seconds())
+        return Sql("CAST(CAST(minute AS BIGINT) * 60 // ? * ? // 60 AS BIGINT)", (seconds, seconds)), Sql("")
+    return Sql("day_start"), Sql(
+        "AS counted ASOF JOIN (SELECT unnest(CAST(? AS BIGINT[])) AS day_start) AS days "
+        "ON counted.minute >= days.day_start",
+        (_starts(window, step).tolist(),),
+    )
+
+
+def _starts(window: Window, step: timedelta) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return window.buckets(step).as_unit("s").asi8 // 60
+
+
+def _spans(query: LogQuery, step: timedelta | None, rolled_until: int) -> list[tuple[str, int, int]]:
+    """Which table answers for which minutes: whole rolled hours where the buckets allow it, minutes at the edges."""
+    first, last = minute_range(query)
+    from_hour, to_hour = -(-first // 60) * 60, min(last, rolled_until) // 60 * 60
+    if to_hour - from_hour < _FEWEST_HOURS * 60 or not _whole_hours(query.window, step):
+        return [("minute", first, last)]
+    spans = [("minute", first, from_hour), ("hour", from_hour, to_hour), ("minute", to_hour, last)]
+    return [span for span in spans if span[1] < span[2]]
+
+
+def _whole_hours(window: Window, step: timedelta | None) -> bool:
+    if step is None:
+        return True
+    return step % _HOUR == timedelta(0) and (step < DAY or bool((_starts(window, step) % 60 == 0).all()))
+
+
+def _allowed(names: Sequence[str], allowed: Sequence[str], what: str) -> None:
+    for name in names:
+        if name not in allowed:
+            raise QueryError(f"records cannot be {what} “{name}”: use one of {', '.join(allowed)}")

@@ -1,0 +1,80 @@
+"""What can be asked of a metric store, whichever engine answers: PromQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lib.window import Window
+
+Labels = Mapping[str, str]
+LOOKBACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to a PromQL expression: one row of `values` per series, one column per evaluation time.
+
+    `ts_ms` int64[m] (one for an instant query), `labels` n label sets (`__name__` only where PromQL keeps it),
+    `values` float64[n, m], `present` bool[n, m]: False where PromQL has no sample (its value there is NaN; a present
+    NaN is a real answer). `warnings` are the store's own words about the answer's honesty. No series: n = 0.
+    """
+
+    ts_ms: npt.NDArray[np.int64]
+    labels: tuple[Labels, ...]
+    values: npt.NDArray[np.float64]
+    present: npt.NDArray[np.bool_]
+    warnings: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """Long form, present samples only: `ts` UTC, one column per label name ("" where absent), `value`."""
+        names = sorted({name for labels in self.labels for name in labels})
+        row, column = np.nonzero(self.present)
+        frame = pd.DataFrame(
+            {"ts": pd.to_datetime(self.ts_ms[column], unit="ms", utc=True).astype("datetime64[ns, UTC]")}
+        )
+        for name in names:
+            frame[name] = np.array([labels.get(name, "") for labels in self.labels], dtype=object)[row]
+        frame["value"] = self.values[row, column]
+        return frame
+
+    def wide(self, label: str) -> pd.DataFrame:
+        """Index `ts` (every evaluation time), a float column per value of `label`; NaN where there is no sample."""
+        index = pd.DatetimeIndex(
+            pd.to_datetime(self.ts_ms, unit="ms", utc=True).astype("datetime64[ns, UTC]"), name="ts"
+        )
+        shown = np.where(self.present, self.values, np.nan)
+        return pd.DataFrame({labels.get(label, ""): shown[i] for i, labels in enumerate(self.labels)}, index=index)
+
+    def scalar(self) -> float | None:
+        """The newest value of a one-series answer; None where there is none."""
+        if len(self.labels) != 1 or not self.present[0].any():
+            return None
+        return float(self.values[0, np.nonzero(self.present[0])[0][-1]])
+
+
+class MetricStore(Protocol):
+    """PromQL questions. Raises QueryError for an expression that cannot be asked, SourceError when no answer came."""
+
+    name: str
+
+    def instant(self, expression: str, at: datetime) -> Result:
+        """The expression's value at one moment."""
+
+    def range(self, expression: str, window: Window, step: timedelta) -> Result:
+        """The expression at window.start, start + step, … ≤ window.end (at most 11,000 points)."""
+
+    def label_values(self, label: str, matcher: str = "") -> list[str]:
+        """Every value of a label (``__name__``: metric names), sorted; `matcher` is a series selector."""
+
+    def newest(self) -> datetime | None:
+        """The time of the newest sample; None for an empty store."""
+
+    def oldest(self) -> datetime | None:
+        """The time of the oldest sample kept; None for an empty store."""

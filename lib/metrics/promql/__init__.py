@@ -1,0 +1,1 @@
+"""PromQL on the embedded store: parsed by promql-parser, evaluated here on numpy."""

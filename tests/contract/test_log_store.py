@@ -1,0 +1,404 @@
+"""Every log store gives the same answer to the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lib.errors import QueryError, SourceRejected
+from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery, Match
+from lib.logs.duckdb import DuckLogs
+from lib.logs.ingest import Checkpoint, Gap
+from lib.window import DAY, Window
+from tests.logs.batches import NOON, batch, request
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+AROUND = Window(NOON - HOUR, NOON + HOUR)
+HOSTILE = ["'; DROP TABLE records; --", '"', "100%", "a_b", "\\", "NUL\0here", "*", "🦆", "${x}", "?", "Ünï"]
+
+Opener = Callable[[Path], DuckLogs]
+STORES: dict[str, Opener] = {"duckdb": lambda folder: DuckLogs(folder / "logs.duckdb")}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DuckLogs]:
+    """An empty store of each kind."""
+    opened = STORES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def everything(store: DuckLogs, query: LogQuery) -> dict[str, pd.DataFrame]:
+    """One answer to each question that gives a frame."""
+    return {
+        "totals": store.totals(query, by=GROUP_FIELDS, step=MINUTE, measures=MEASURES),
+        "durations": store.durations(query, by=["service", "method", "route", "status"], step=MINUTE),
+        "histogram": store.duration_histogram(query, [0, 100], step=MINUTE),
+        "patterns": store.patterns(query),
+        "search": store.search(query),
+        "gaps": store.gaps(query.window),
+    }
+
+
+def test_an_empty_answer_has_the_columns_and_types_of_a_full_one(store: DuckLogs) -> None:
+    empty = everything(store, LogQuery(AROUND))
+    store.write(batch([request(5, value=1.0, pattern="p")]), gaps=[Gap(NOON, "f", "lost", "gone", 1, 2)])
+
+    full = everything(store, LogQuery(AROUND))
+
+    for name, frame in full.items():
+        assert len(frame) > 0, name
+        assert empty[name].empty, name
+        assert empty[name].dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict(), name
+        if "ts" in frame:
+            assert str(frame["ts"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_an_empty_store_has_totals_of_zero_and_no_age(store: DuckLogs) -> None:
+    assert store.totals(LogQuery(AROUND), measures=["records", "value"]).to_dict("list") == {
+        "records": [0],
+        "value": [0.0],
+    }
+    assert store.newest() is None
+    assert store.oldest() is None
+    assert store.record("1") is None
+    assert not any(store.ever_seen(field) for field in (*GROUP_FIELDS, "duration_ms", *MEASURES))
+
+
+def test_totals_add_up_each_measure_per_group(store: DuckLogs) -> None:
+    rows = [
+        {"source": "apollo", "processed": 10, "successful": 8, "failed": 2, "sync_ms": 1.5},
+        {"source": "apollo", "processed": 5, "successful": 5, "failed": 0, "sync_ms": 2.0},
+        {"source": "zoominfo", "value": 25_000.5, "response_bytes": 7},
+        {},
+    ]
+    store.write(batch(rows))
+
+    found = store.totals(LogQuery(AROUND), by=["source"], measures=MEASURES).set_index("source")
+
+    assert found.loc["apollo"].tolist() == [2, 0, 15, 13, 2, 3.5, 0]
+    assert found.loc["zoominfo"].tolist() == [1, 25_000.5, 0, 0, 0, 0, 7]
+    assert found.loc[""].tolist() == [1, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("match", "kept"),
+    [
+        (Match("level", ("error",)), {"b", "c"}),
+        (Match("level", ("ERROR", "Warn")), {"b", "c", "d"}),
+        (Match("level", ("error",), negated=True), {"a", "d"}),
+        (Match("status", ("5xx",)), {"b", "c"}),
+        (Match("status", ("503", "2XX")), {"a", "c"}),
+        (Match("status", ("5xx", "404"), negated=True), {"a", "d"}),
+        (Match("status", ("",)), {"d"}),
+        (Match("route", ("/a", "/b")), {"a", "b"}),
+        (Match("route", ()), set()),
+        (Match("route", (), negated=True), {"a", "b", "c", "d"}),
+    ],
+)
+def test_a_match_means_the_same_to_sums_latencies_and_search(store: DuckLogs, match: Match, kept: set[str]) -> None:
+    rows = [
+        request(10, operation="a", level="info", status=200, route="/a"),
+        request(20, operation="b", level="error", status=500, route="/b"),
+        request(30, operation="c", level="ERROR", status=503, route="/c"),
+        request(40, operation="d", level="WARN", status=None, route="/d"),
+    ]
+    store.write(batch(rows))
+    query = LogQuery(AROUND, (match,))
+
+    assert set(store.totals(query, by=["operation"])["operation"]) == kept
+    assert set(store.search(query)["operation"]) == kept
+    assert store.durations(query)["requests"].sum() == len(kept)
+
+
+def test_several_matches_hold_together(store: DuckLogs) -> None:
+    store.write(batch([request(1, level="ERROR"), request(1, level="INFO"), request(1, level="ERROR", status=500)]))
+    query = LogQuery(AROUND, (Match("level", ("error",)), Match("status", ("5xx",), negated=True)))
+
+    assert store.totals(query)["records"].tolist() == [1]
+    assert len(store.search(query)) == 1
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_hostile_value_is_only_a_value(store: DuckLogs, value: str) -> None:
+    store.write(batch([{"route": value, "message": value, "request_id": value, "id": value, "pattern": value}, {}]))
+    query = LogQuery(AROUND, (Match("route", (value,)),))
+
+    assert store.totals(query, by=["route"]).to_dict("list") == {"route": [value], "records": [1]}
+    assert store.search(LogQuery(AROUND, (Match("request_id", (value,)),), text=value))["message"].tolist() == [value]
+    assert store.patterns(query)["pattern"].tolist() == [value]
+    assert store.record(value) is not None
+
+
+@pytest.mark.parametrize("name", ["message", "ts", "1; DROP TABLE records", "", "request_id"])
+def test_an_unknown_name_is_refused(store: DuckLogs, name: str) -> None:
+    with pytest.raises(QueryError, match="use one of"):
+        store.totals(LogQuery(AROUND), by=[name])
+    with pytest.raises(QueryError, match="use one of"):
+        store.totals(LogQuery(AROUND, (Match(name, ("x",)),)))
+    with pytest.raises(QueryError, match="use one of"):
+        store.totals(LogQuery(AROUND), measures=[name])
+    with pytest.raises(QueryError, match="use one of"):
+        store.durations(LogQuery(AROUND), by=[name])
+    with pytest.raises(QueryError, match="use one of"):
+        store.ever_seen(name)
+
+
+def test_sums_count_whole_minutes_and_search_the_exact_window(store: DuckLogs) -> None:
+    at = [NOON - SECOND, NOON, NOON + 30 * SECOND, NOON + 60 * SECOND, NOON + 119 * SECOND, NOON + 120 * SECOND]
+    store.write(batch({"ts": ts} for ts in at))
+    query = LogQuery(Window(NOON + 10 * SECOND, NOON + 2 * MINUTE))
+
+    assert store.totals(query)["records"].tolist() == [4]
+    assert store.search(query)["ts"].tolist() == [pd.Timestamp(ts) for ts in reversed(at[2:5])]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "Asia/Kolkata", "America/New_York"])
+@pytest.mark.parametrize("compacted", [False, True])
+def test_buckets_are_those_of_the_window(store: DuckLogs, zone: str, compacted: bool) -> None:
+    start = datetime(2026, 3, 25, 22, 30, tzinfo=UTC)  # Europe/London changes its clock on 2026-03-29
+    at = [start + n * 25 * MINUTE for n in range(500)]
+    store.write(batch({"ts": ts} for ts in at))
+    if compacted:
+        store.compact()
+    window = Window(start, at[-1] + MINUTE, zone)
+
+    for step in (15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, DAY, 7 * DAY):
+        found = store.totals(LogQuery(window), step=step)
+
+        starts = window.buckets(step).as_unit("ns")
+        rows = starts.searchsorted(pd.DatetimeIndex(at).as_unit("ns"), side="right") - 1
+        numbers, counts = np.unique(rows, return_counts=True)
+        assert found["ts"].tolist() == starts[numbers].tolist(), step
+        assert found["records"].tolist() == counts.tolist(), step
+
+
+def test_latency_comes_from_one_kind_of_record_per_minute_and_service(store: DuckLogs) -> None:
+    api = {"message": "API Request Completed", "method": "", "route": ""}
+    rows = [
+        request(100),
+        request(900, **api),  # the same request, logged again
+        request(500, ts=NOON + MINUTE, **api),
+        request(300, service="other", **api),
+        request(7, message="Something else"),
+    ]
+    store.write(batch(rows))
+
+    assert store.durations(LogQuery(AROUND), by=["service"], step=MINUTE)[["service", "max_ms"]].values.tolist() == [
+        ["crm", 100.0], ["other", 300.0], ["crm", 500.0],
+    ]  # fmt: skip
+    only_info = LogQuery(AROUND, (Match("level", ("info",)),))
+    assert store.durations(only_info)["requests"].tolist() == [3]
+
+
+def test_a_match_does_not_bring_back_the_second_record_of_a_request(store: DuckLogs) -> None:
+    store.write(batch([request(100, status=200), request(100, status=500, message="API Request Completed")]))
+
+    assert store.durations(LogQuery(AROUND, (Match("status", ("500",)),))).empty
+
+
+@given(
+    st.lists(st.floats(0.02, 1e6), min_size=1, max_size=300),
+    st.sampled_from(["/a", "/b"]),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_percentiles_are_within_two_percent(
+    tmp_path_factory: pytest.TempPathFactory, ms: list[float], route: str
+) -> None:
+    store = DuckLogs(tmp_path_factory.mktemp("p") / "logs.duckdb")
+    store.write(batch([*(request(value, route=route) for value in ms), request(3, route="/c")]))
+
+    found = store.durations(LogQuery(AROUND), by=["route"]).set_index("route").loc[route]
+    store.close()
+
+    exact = np.quantile(ms, [0.5, 0.95, 0.99], method="inverted_cdf")
+    assert found[["p50_ms", "p95_ms", "p99_ms"]].to_numpy(float) == pytest.approx(exact, rel=0.02)
+    assert found["max_ms"] == max(ms)
+    assert found["avg_ms"] == pytest.approx(np.mean(ms))
+    assert found["requests"] == len(ms)
+
+
+def test_bands_are_half_open_and_all_there(store: DuckLogs) -> None:
+    store.write(batch(request(ms) for ms in (0, 99.9, 100, 499, 500, 999.99, 1000, 4999, 5000, 1e9)))
+
+    found = store.duration_histogram(LogQuery(AROUND), [0, 100, 500, 1000, 5000, 1e6])
+
+    assert found["requests"].tolist() == [2, 2, 2, 2, 1, 1]
+    assert found["high_ms"].tolist() == [100, 500, 1000, 5000, 1e6, np.inf]
+    assert store.duration_histogram(LogQuery(AROUND.previous()), [0, 100])["requests"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("edges", [[], [5, 5], [7, 1], [float("nan")]])
+def test_bands_that_do_not_rise_are_refused(store: DuckLogs, edges: list[float]) -> None:
+    with pytest.raises(QueryError, match="rise"):
+        store.duration_histogram(LogQuery(AROUND), edges)
+
+
+def test_patterns_tell_when_they_were_first_seen_at_all(store: DuckLogs) -> None:
+    store.write(batch([{"pattern": "a", "ts": NOON, "level": "ERROR"}, {"pattern": "b", "ts": NOON}]))
+    store.write(
+        batch([{"pattern": "a", "ts": NOON + MINUTE, "level": "ERROR"}, {"pattern": "a", "ts": NOON - 2 * HOUR}])
+    )
+
+    found = store.patterns(LogQuery(AROUND))
+
+    assert found[["pattern", "level", "records"]].values.tolist() == [["a", "ERROR", 2], ["b", "INFO", 1]]
+    assert found["first_seen"].tolist() == [NOON, NOON]
+    assert found["last_seen"].tolist() == [NOON + MINUTE, NOON]
+    assert found["first_ever"].tolist() == [NOON - 2 * HOUR, NOON]
+    assert store.patterns(LogQuery(AROUND), limit=1)["pattern"].tolist() == ["a"]
+    one = LogQuery(AROUND, (Match("pattern_id", (found["pattern_id"][1],)),))
+    assert store.search(one)["pattern_id"].tolist() == [found["pattern_id"][1]]
+
+
+def test_search_reads_every_text_whatever_the_case(store: DuckLogs) -> None:
+    fields = ("message", "error", "url", "stack", "fields")
+    store.write(batch([*({field: "x NEEDLE_1% y"} for field in fields), {"message": "needle-1"}]))
+
+    assert len(store.search(LogQuery(AROUND, text="needle_1%"))) == len(fields)
+
+
+def test_pages_of_a_search_neither_skip_nor_repeat(store: DuckLogs) -> None:
+    store.write(batch({"id": f"{n:03}", "ts": NOON + (n // 7) * SECOND} for n in range(50)))
+    whole = store.search(LogQuery(AROUND))["id"].tolist()
+
+    pages: list[str] = []
+    before = None
+    while len(page := store.search(LogQuery(AROUND), limit=8, before=before)):
+        pages += page["id"].tolist()
+        before = (page["ts"].iloc[-1].to_pydatetime(), page["id"].iloc[-1])
+
+    assert pages == whole
+    assert whole == [f"{n:03}" for n in reversed(range(50))]
+
+
+def test_a_record_comes_back_whole(store: DuckLogs) -> None:
+    row = {
+        "id": "x",
+        "status": 503,
+        "duration_ms": 1.5,
+        "fields": '{"a":[1,{"b":null}]}',
+        "truncated": True,
+        "reason": "r",
+    }
+    store.write(batch([row]))
+
+    found = store.record("x")
+
+    assert found is not None
+    assert {name: found[name] for name in row} == row | {"fields": {"a": [1, {"b": None}]}}
+    assert found["ts"] == NOON
+    assert store.newest() == store.oldest() == NOON
+
+
+def test_ever_seen_tells_which_fields_have_had_a_value(store: DuckLogs) -> None:
+    store.write(batch([request(1, value=0.0)]))
+
+    seen = {field for field in (*GROUP_FIELDS, "duration_ms", *MEASURES) if store.ever_seen(field)}
+
+    assert seen == {"level", "service", "method", "route", "status", "pattern_id", "duration_ms", "records", "value"}
+
+
+def test_gaps_come_newest_first(store: DuckLogs) -> None:
+    gaps = [Gap(NOON + n * MINUTE, f"f{n}", "lost", "r", n, 10 * n) for n in (-90, 1, 2)]
+    store.write(batch([]), gaps=gaps)
+
+    found = store.gaps(AROUND)
+
+    assert found["file"].tolist() == ["f2", "f1"]
+    assert found[["records", "bytes"]].values.tolist() == [[2, 20], [1, 10]]
+
+
+def test_positions_are_kept_moved_and_forgotten(store: DuckLogs) -> None:
+    store.write(batch([]), [Checkpoint("a", 1), Checkpoint("b", 2, '{"n":1}')])
+    store.write(batch([]), [Checkpoint("a", 9)])
+
+    assert {c.origin: c for c in store.checkpoints()} == {"a": Checkpoint("a", 9), "b": Checkpoint("b", 2, '{"n":1}')}
+    store.forget(["a", "zzz"])
+    assert [c.origin for c in store.checkpoints()] == ["b"]
+    store.forget([])
+
+
+def test_a_batch_of_another_form_is_refused(store: DuckLogs) -> None:
+    with pytest.raises(SourceRejected, match="columns"):
+        store.write(batch([]).drop_columns(["id"]))
+
+
+def test_a_failing_write_leaves_nothing(store: DuckLogs) -> None:
+    bad = Gap(NOON, "f", "lost", None)  # type: ignore[arg-type]
+
+    with pytest.raises(SourceRejected):
+        store.write(batch([request(1, pattern="p")]), [Checkpoint("a", 1)], [bad])
+
+    assert store.newest() is None
+    assert store.checkpoints() == []
+    assert store.totals(LogQuery(AROUND))["records"].tolist() == [0]
+    store.write(batch([request(1, pattern="p")]))
+    assert store.patterns(LogQuery(AROUND))["pattern"].tolist() == ["p"]
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "ts": st.integers(0, 60 * 12).map(lambda minutes: NOON - minutes * MINUTE),
+        "level": st.sampled_from(["INFO", "ERROR"]),
+        "message": st.sampled_from(["HTTP Request", "API Request Completed", "x"]),
+        "status": st.sampled_from([None, 200, 500]),
+        "service": st.sampled_from(["a", "b"]),
+        "duration_ms": st.sampled_from([None, 0.0, 5.0, 250.0]),
+        "value": st.sampled_from([None, 1.0, 2.5]),
+        "pattern": st.sampled_from(["", "p", "q"]),
+    }
+)
+
+
+@given(
+    st.lists(st.one_of(st.lists(ROW, max_size=30), st.just("compact")), max_size=6),
+    st.sampled_from([None, MINUTE, HOUR, DAY]),
+)
+@settings(max_examples=20, deadline=None)
+def test_sums_equal_the_records_whatever_the_order_of_writes(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any], step: timedelta | None
+) -> None:
+    store, rows = DuckLogs(tmp_path_factory.mktemp("h") / "logs.duckdb"), []
+    for part in steps:
+        if part == "compact":
+            store.compact()
+        else:
+            store.write(batch(part))
+            rows += part
+    query = LogQuery(Window(NOON - 10 * HOUR, NOON + MINUTE))
+
+    found = store.totals(query, by=["level", "status"], step=step, measures=["records", "value"])
+    timed = store.durations(query)
+    seen = store.patterns(query)
+    store.close()
+
+    kept = [row for row in rows if row["ts"] >= query.window.start]
+    assert sorted(found.itertuples(index=False, name=None)) == _expected(kept, query.window, step)
+    assert timed["requests"].sum() == len(_timed(kept))
+    assert seen["records"].sum() == sum(row["pattern"] != "" for row in kept)
+    assert set(seen["first_seen"]) <= {row["ts"] for row in kept}
+
+
+def _expected(rows: list[dict[str, Any]], window: Window, step: timedelta | None) -> list[tuple[Any, ...]]:
+    sums: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        ts = (max(s for s in window.buckets(step) if s <= row["ts"]),) if step else ()
+        held = sums.setdefault((*ts, row["level"], str(row["status"] or "")), [0, 0.0])
+        held[0] += 1
+        held[1] += row["value"] or 0.0
+    return sorted((*key, *held) for key, held in sums.items())
+
+
+def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    timed = [row for row in rows if row["duration_ms"] is not None and row["message"] != "x"]
+    http = {(row["ts"], row["service"]) for row in timed if row["message"] == "HTTP Request"}
+    return [row for row in timed if row["message"] == "HTTP Request" or (row["ts"], row["service"]) not in http]
