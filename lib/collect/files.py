@@ -1,0 +1,136 @@
+"""Which file is which: by device, inode and content, never by name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import orjson
+
+HEAD = 1024
+"""Bytes at the start of a file, and before the read position, by which it is known again."""
+_MAGIC = re.compile(r"[*?\[]")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """The hash of `length` bytes of a file; length 0 says nothing and fits everything."""
+
+    length: int = 0
+    digest: str = ""
+
+    def fits(self, fd: int, at: int) -> bool:
+        """Whether the file has these bytes from `at` on."""
+        return self.length == 0 or take_print(fd, at, self.length) == self
+
+
+def take_print(fd: int, at: int, length: int) -> Print:
+    """The print of up to `length` bytes from `at` on; shorter where the file is."""
+    data = os.pread(fd, length, at)
+    return Print(len(data), blake2b(data, digest_size=12).hexdigest()) if data else Print()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a checkpoint keeps about a generation besides its offset: enough to know it, or a copy of it, again."""
+
+    path: str
+    device: int
+    inode: int
+    head: Print
+    before: Print
+    size: int
+    seen: float
+
+    def dumps(self) -> str:
+        """As JSON text."""
+        plain = [self.path, self.device, self.inode, self.head.length, self.head.digest, self.before.length,
+                 self.before.digest, self.size, round(self.seen)]  # fmt: skip
+        return orjson.dumps(plain).decode()
+
+    @classmethod
+    def loads(cls, text: str) -> Known | None:
+        """From `dumps`; None for what is not from it."""
+        try:
+            path, device, inode, head_length, head, before_length, before, size, seen = orjson.loads(text)
+            return cls(path, device, inode, Print(head_length, head), Print(before_length, before), size, float(seen))
+        except (ValueError, TypeError):
+            return None
+
+    def is_in(self, fd: int, offset: int) -> bool:
+        """Whether an open file begins with what was read of this generation, up to `offset`."""
+        if os.fstat(fd).st_size < offset or not self.head.fits(fd, 0):
+            return False
+        return self.before.fits(fd, offset - self.before.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file that a glob names."""
+
+    path: str
+    device: int
+    inode: int
+
+
+def discover(globs: Sequence[str]) -> tuple[dict[tuple[int, int], Found], dict[str, str]]:
+    """The files that the globs name, by (device, inode), and what was left out: path → reason.
+
+    A file whose real path is outside the folder that its glob begins with is left out, as are packed files.
+    """
+    found: dict[tuple[int, int], Found] = {}
+    refused: dict[str, str] = {}
+    for pattern in globs:
+        root = root_of(pattern)
+        for path in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if path.endswith(_PACKED):
+                continue
+            try:
+                _admit(path, root, found, refused)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    refused[path] = error.strerror or type(error).__name__
+    return found, refused
+
+
+def root_of(pattern: str) -> Path:
+    """The real folder that a glob begins with, up to its first wildcard: nothing outside it is read."""
+    match = _MAGIC.search(pattern)
+    fixed = pattern[: match.start()] if match else pattern
+    return Path(fixed.rpartition("/")[0] or "/").resolve()
+
+
+def _admit(path: str, root: Path, found: dict[tuple[int, int], Found], refused: dict[str, str]) -> None:
+    real = Path(path).resolve()
+    if not real.is_relative_to(root):
+        refused[path] = "a link that leads out of the folder is not followed"
+        return
+    about = real.stat()
+    if not stat.S_ISREG(about.st_mode):
+        if not stat.S_ISDIR(about.st_mode):
+            refused[path] = "not a regular file"
+        return
+    found.setdefault((about.st_dev, about.st_ino), Found(str(real), about.st_dev, about.st_ino))
+
+
+def open_found(found: Found) -> int | None:
+    """A descriptor of the very file that was found; None when its name has moved on. Raises OSError.
+
+    None for an empty file, too: it may become a copy of another, which shows only in its first bytes.
+    """
+    try:
+        fd = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    about = os.fstat(fd)
+    if about.st_size and (about.st_dev, about.st_ino) == (found.device, found.inode):
+        return fd
+    os.close(fd)
+    return None

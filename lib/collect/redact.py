@@ -1,0 +1,164 @@
+"""Takes credentials out of everything that is about to be stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+REDACTED = "[REDACTED]"
+MAX_DEPTH = 32
+"""Deeper values are replaced by a note: no real record is this deep."""
+
+_KEYS = r"pass|token|secret|authorization|cookie|api[-_]?key"
+_KEY = re.compile(_KEYS, re.IGNORECASE)
+_NOT_YET = r"(?!\[REDACTED)"
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_NAME_HINTS = ("pass", "token", "secret", "authorization", "cookie", "api-key", "api_key", "apikey", "pwd", "sig")
+_PREFIX_HINTS = ("xox", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "akia", "asia", "sk-", "k_live_",
+                 "k_test_", "aiza")  # fmt: skip
+_HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, "://", "hooks.slack", "eyj", "bearer", "basic", "private key")
+_RAW_HINTS = tuple(hint.encode() for hint in (*_HINTS, "\\u", "\\/", "\0") if hint != "://")
+_RUN = bytes(97 if chr(i).isalnum() or chr(i) in "+/_" else 32 for i in range(128)) + b" " * 128
+_LONG = 32
+_SHORT = 64
+
+# Every repetition is bounded, or a match of it takes all that it read: the time is linear in the text. A rule is tried
+# only where the lower case text holds one of its hints, and most texts hold none.
+_KEY_TAIL = r"(?:[\w-]|\[\w{0,30}\]|%5[bBdD]){0,32}"
+_RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
+    (hints, re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
+    for hints, pattern, replacement in (
+        (("private key",), r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END[A-Z0-9 ]{0,40}KEY-----|\Z)", REDACTED),
+        (("hooks.slack",), r"(hooks\.slack(?:-gov)?\.com/)[\w/+%-]{1,400}", rf"\1{REDACTED}"),
+        (("://",), rf"(://){_NOT_YET}[^\s/?#\"'<>]{{1,512}}@", rf"\1{REDACTED}@"),
+        (("eyj",), r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?", REDACTED),
+        (
+            ("authorization", "cookie"),
+            rf"\b((?:proxy-)?authorization|(?:set-)?cookie)(\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}+){_NOT_YET}[^\"'\r\n\\]+",
+            rf"\1\2{REDACTED}",
+        ),
+        (
+            ("bearer", "basic"),
+            rf"\b(bearer|basic)(\s{{1,3}}+){_NOT_YET}(?!auth|token\b|realm)[\w.~+/=-]{{4,}}",
+            rf"\1\2{REDACTED}",
+        ),
+        (
+            _NAME_HINTS,
+            rf"((?:{_KEYS}|pwd)[\w-]{{0,32}}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}+\\?[\"']){_NOT_YET}[^\"'\\\r\n]+",
+            rf"\1{REDACTED}",
+        ),
+        (
+            _NAME_HINTS,
+            rf"((?:{_KEYS}|pwd|\bsig(?:nature)?){_KEY_TAIL}\s{{0,3}}[:=]\s{{0,3}}+)"
+            rf"{_NOT_YET}(?!\d{{1,9}}[:)])[^\s&\"'\\,;<>{{}}()]+",
+            rf"\1{REDACTED}",
+        ),
+        (
+            _PREFIX_HINTS,
+            r"(?<![A-Z0-9])(?:xox[a-z]-[\w-]{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
+            r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{8,}|AIza[\w-]{30,})",
+            REDACTED,
+        ),
+    )
+)
+_CANDIDATE = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{32,}={0,2}")
+
+
+def hints_in(raws: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The hints that occur in any of these lines: few do, so that looking at each line costs little."""
+    lowered = b"\n".join(raws).lower()
+    return tuple(hint for hint in _RAW_HINTS if hint in lowered)
+
+
+def is_suspect(raw: bytes, hints: tuple[bytes, ...] = _RAW_HINTS) -> bool:
+    """Whether a line's bytes could hold a credential at all. False lets the line skip redaction: it is quick."""
+    if hints:
+        lowered = raw.lower()
+        for hint in hints:
+            if hint in lowered:
+                return True
+    return b"a" * _LONG in raw.translate(_RUN) or (b"://" in raw and b"@" in raw)
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under this name is a credential."""
+    return _KEY.search(name) is not None
+
+
+def redact_text(text: str) -> tuple[str, int]:
+    """The text without credentials, and how many were taken out."""
+    return _short(text) if len(text) <= _SHORT else _redacted(text)
+
+
+def _redacted(text: str) -> tuple[str, int]:
+    lowered = text.lower()
+    count = 0
+    if any(map(lowered.__contains__, _HINTS)):
+        for hints, pattern, replacement in _RULES:
+            if any(map(lowered.__contains__, hints)):
+                text, found = pattern.subn(replacement, text)
+                count += found
+    return _without_long(text, count) if len(text) >= _LONG else (text, count)
+
+
+_short = lru_cache(maxsize=16_384)(_redacted)  # names, levels and constant messages come again and again
+
+
+def _without_long(text: str, count: int) -> tuple[str, int]:
+    found_long = 0
+
+    def _judged(match: re.Match[str]) -> str:
+        nonlocal found_long
+        if not _is_long_secret(match[0]):
+            return match[0]
+        found_long += 1
+        return REDACTED
+
+    return _CANDIDATE.sub(_judged, text), count + found_long
+
+
+def _is_long_secret(text: str) -> bool:
+    """Random-looking, and neither a UUID, a digest-sized id, a path nor a slug."""
+    if _UUID.fullmatch(text):
+        return False
+    if _HEX.fullmatch(text):
+        return len(text) >= 40
+    longest = max(map(len, re.split(r"[+/_=-]", text)))
+    kinds: tuple[Callable[[str], bool], ...] = (str.isupper, str.islower, str.isdigit)
+    return longest >= 14 and all(any(map(kind, text)) for kind in kinds) and sum(map(str.isdigit, text)) >= 2
+
+
+def redact(value: Any, depth: int = 0) -> tuple[Any, int]:
+    """A copy of a JSON value without credentials at any depth, and how many were taken out.
+
+    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀".
+    """
+    kind = type(value)
+    if kind is str:
+        return redact_text(value.replace("\x00", "␀") if "\x00" in value else value)
+    if kind is not dict and kind is not list:
+        return value, 0
+    if depth >= MAX_DEPTH:
+        return "[TOO DEEP]", 0
+    return _in_list(value, depth) if kind is list else _in_object(value, depth)
+
+
+def _in_list(values: list[Any], depth: int) -> tuple[list[Any], int]:
+    found = [redact(value, depth + 1) for value in values]
+    return [value for value, _ in found], sum(count for _, count in found)
+
+
+def _in_object(values: dict[str, Any], depth: int) -> tuple[dict[str, Any], int]:
+    kept, count = {}, 0
+    for key, value in values.items():
+        name, in_name = redact_text(key.replace("\x00", "␀"))
+        if is_secret_name(key) and value not in (None, "", REDACTED) and not isinstance(value, bool):
+            kept[name], found = REDACTED, 1
+        else:
+            kept[name], found = redact(value, depth + 1)
+        count += found + in_name
+    return kept, count

@@ -1,0 +1,219 @@
+"""The folder through which an import reaches the stores: Arrow files, each taken in by one transaction and removed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lib.collect.files import HEAD, Known
+from lib.logs.ingest import BATCH, Checkpoint, Gap, LogSink
+from lib.metrics.ingest import MetricSink, Samples
+
+ORIGIN = "import:"
+"""What the origin of an imported part begins with."""
+
+_STALE_S = 3600.0
+_log = logging.getLogger(__name__)
+
+
+class HealthSink(Protocol):
+    """A history of /health that a past can be added to."""
+
+    def import_observations(self, observations: Iterable[Mapping[str, Any]]) -> int:
+        """Takes in {target, ts, status_code, body}, any order, any number of times; how many were usable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where an import goes."""
+
+    logs: LogSink
+    metrics: MetricSink
+    health: HealthSink
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the files taken in: records, samples and observations stored, and how many were there already."""
+
+    files: int = 0
+    records: int = 0
+    samples: int = 0
+    observations: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: Taken) -> Taken:
+        mine, theirs = asdict(self), asdict(other)
+        return Taken(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A stretch of one source: bytes [start, end) as records. `origin` is the identity of what comes before, `head` the
+    digest of the source's first KiB ("" where it is shorter), by which a file that was followed is known."""
+
+    origin: str
+    start: int
+    end: int
+    head: str
+    batch: pa.Table
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(slots=True)
+class Writer:
+    """Puts parts into the folder, each under its final name only when it is whole."""
+
+    folder: Path
+    names: list[str] = field(default_factory=list)
+
+    def logs(self, part: LogPart) -> None:
+        """Records of one stretch of a log file."""
+        about = {"origin": part.origin, "start": part.start, "end": part.end, "head": part.head, "gaps": part.gaps}
+        self._write("logs", part.batch, about)
+
+    def metrics(self, samples: Samples) -> None:
+        """Samples with their own times."""
+        table = pa.table(
+            {"series": pa.array(samples.series), "ts_ms": pa.array(samples.ts_ms), "value": pa.array(samples.values)}
+        )
+        self._write("metrics", table, {"labels": [dict(labels) for labels in samples.labels]})
+
+    def health(self, observations: list[bytes]) -> None:
+        """Observations of /health, each a JSON object."""
+        self._write("health", pa.table({"observation": pa.array(observations, pa.binary())}), {})
+
+    def _write(self, kind: str, table: pa.Table, about: Mapping[str, Any]) -> None:
+        name = f"{time.time_ns():020d}-{os.getpid()}-{len(self.names):06d}.arrow"
+        table = table.replace_schema_metadata({b"kind": kind.encode(), b"about": orjson.dumps(about)})
+        part = self.folder / (name + ".part")
+        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        part.rename(self.folder / name)
+        self.names.append(name)
+
+
+def folder_of(data_dir: Path) -> Path:
+    """The spool of a data folder, made if missing, readable by its owner only."""
+    folder = data_dir / "spool"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def pending(folder: Path) -> list[Path]:
+    """The files that wait to be taken in, oldest first."""
+    return sorted(folder.glob("*.arrow"))
+
+
+def pending_bytes(folder: Path) -> int:
+    """The size of what waits."""
+    total = 0
+    for path in pending(folder):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # taken in between
+            continue
+    return total
+
+
+def drain(
+    folder: Path, sinks: Sinks, *, stop: Callable[[], bool] = lambda: False, beat: Callable[[], None] = lambda: None
+) -> Taken:
+    """Takes in every waiting file, oldest first, each in one transaction. Raises SourceError; the file then stays.
+
+    `stop` is asked and `beat` called before each file. What was taken in before is recognised and not added again. A
+    file that cannot be read is put aside as `*.bad`. For each file a `*.done` note tells the import what became of it.
+    """
+    taken, known = Taken(), None
+    for path in pending(folder):
+        if stop():
+            break
+        beat()
+        known = _Known(sinks.logs.checkpoints()) if known is None else known
+        try:
+            one = _take(path, sinks, known)
+        except (pa.ArrowInvalid, KeyError, ValueError, OSError) as error:
+            _log.warning("%s cannot be taken in and is put aside: %s", path.name, error)
+            path.rename(path.with_suffix(".bad"))
+            one = Taken(files=1)
+        else:
+            path.with_suffix(".done").write_bytes(orjson.dumps(asdict(one)))
+            path.unlink()
+        taken += one
+    _tidy(folder)
+    return taken
+
+
+class _Known:
+    """Positions by origin, and the files that the tail follows or followed, by the digest of their first KiB."""
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        self.offsets: dict[str, int] = {}
+        self.followed: set[str] = set()
+        for one in checkpoints:
+            known = None if one.origin.startswith(ORIGIN) else Known.loads(one.info)
+            if known is not None and known.head.length == HEAD:
+                self.followed.add(known.head.digest)
+            self.offsets[one.origin] = one.offset
+
+
+def _take(path: Path, sinks: Sinks, known: _Known) -> Taken:
+    with pa.memory_map(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+        about = orjson.loads(table.schema.metadata[b"about"])
+        match table.schema.metadata[b"kind"]:
+            case b"logs":
+                return _take_logs(table, about, sinks.logs, known)
+            case b"metrics":
+                samples = Samples(
+                    tuple(about["labels"]), *(table[name].to_numpy() for name in ("series", "ts_ms", "value"))
+                )
+                stored = sinks.metrics.append(samples, live=False)
+                return Taken(1, samples=stored.stored, duplicates=stored.duplicate + stored.out_of_order)
+            case _:
+                told = [orjson.loads(one or b"{}") for one in table["observation"].to_pylist()]
+                return Taken(1, observations=sinks.health.import_observations(told))
+
+
+def _take_logs(table: pa.Table, about: Mapping[str, Any], sink: LogSink, known: _Known) -> Taken:
+    origin, end = str(about["origin"]), int(about["end"])
+    reached = end if about["head"] in known.followed else known.offsets.get(origin, 0)
+    fresh = table.replace_schema_metadata(None).cast(BATCH)
+    if reached >= end:
+        return Taken(1, duplicates=len(fresh))
+    if reached > int(about["start"]):  # the source has grown since its last import
+        fresh = fresh.filter(pa.array(_positions(fresh) >= reached))
+    gaps = [Gap(**one | {"ts": _moment(one["ts"])}) for one in about["gaps"]] if reached <= int(about["start"]) else []
+    sink.write(fresh, [Checkpoint(origin, end)], gaps)
+    known.offsets[origin] = end
+    return Taken(1, records=len(fresh), duplicates=len(table) - len(fresh))
+
+
+def _positions(batch: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    text = pc.struct_field(pc.extract_regex(batch["id"], r"-(?P<at>[0-9a-f]+)$"), "at")
+    return np.array([int(at, 16) for at in text.to_pylist()], dtype=np.int64)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _tidy(folder: Path) -> None:
+    """Notes and half-written files of imports that ended long ago."""
+    for path in (*folder.glob("*.done"), *folder.glob("*.part")):
+        try:
+            if time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink()
+        except FileNotFoundError:
+            continue

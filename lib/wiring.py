@@ -1,0 +1,83 @@
+"""Which engine stands behind each store: the one place that knows."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lib.alerts.rules import Rule, load_rules
+from lib.logs.base import LogStore
+from lib.logs.duckdb import DuckLogs
+from lib.logs.ingest import LogSink
+from lib.metrics.base import MetricStore
+from lib.metrics.duckdb import DuckMetrics
+from lib.metrics.ingest import MetricSink
+from lib.settings import Settings
+from lib.state.health_sql import SqlHealthLog
+from lib.stores import Stores
+
+
+class LogDatabase(LogStore, LogSink, Protocol):
+    """A log store that this process fills and keeps in order."""
+
+    def compact(self) -> object:
+        """Tidies what many small writes left behind. Raises SourceError."""
+
+    def retain(self, older_than: datetime) -> object:
+        """Drops records from before `older_than`. Raises SourceError."""
+
+
+class MetricDatabase(MetricStore, MetricSink, Protocol):
+    """A metric store that this process fills and keeps in order."""
+
+    def retain(self, older_than: datetime) -> object:
+        """Drops samples from before `older_than`. Raises SourceError."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStores:
+    """The stores of this process, opened for writing; `stores` is what pages and signals get."""
+
+    logs: LogDatabase
+    metrics: MetricDatabase
+    health: SqlHealthLog
+    closing: ExitStack
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def stores(self) -> Stores:
+        """The same stores, as those who only ask know them."""
+        return Stores(logs=self.logs, metrics=self.metrics, health=self.health, rules=self.rules)
+
+    def close(self) -> None:
+        """Writes what is committed and lets another process have the files; a second call does nothing."""
+        self.closing.close()
+
+
+def open_stores(settings: Settings) -> OpenStores:
+    """Opens the embedded stores in `settings.data_dir` (made if missing).
+
+    Raises SettingsError for a wrong rule file, and SourceUnavailable that names the process that holds them or
+    why the folder cannot be written.
+    """
+    rules = load_rules(settings.rules_file)
+    with ExitStack() as opened:
+        logs = DuckLogs(settings.data_dir / "logs.duckdb")
+        opened.callback(logs.close)
+        metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
+        opened.callback(metrics.close)
+        health = open_health(settings)
+        opened.callback(health.close)
+        return OpenStores(logs, metrics, health, opened.pop_all(), rules)
+
+
+def open_health(settings: Settings) -> SqlHealthLog:
+    """The history of /health in `settings.data_dir`, judged by the settings' patience."""
+    return SqlHealthLog(
+        f"sqlite:///{settings.data_dir / 'state.sqlite'}",
+        failures=settings.probe_failures,
+        successes=settings.probe_successes,
+        interval_s=settings.probe_interval_s,
+    )

@@ -1,0 +1,167 @@
+"""Collects while the dashboard runs: tails, imports, scrapes, probes, tidies up. `python -m lib.worker` does only that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from time import monotonic
+
+from lib import settings as configuration
+from lib import wiring
+from lib.collect import spool
+from lib.collect.cadence import Clock, utc_now
+from lib.collect.import_progress import load_progress
+from lib.collect.probe import Prober
+from lib.collect.retention import Policy, retain
+from lib.collect.scrape import Scraper
+from lib.collect.tail import Tail
+from lib.errors import SettingsError, SourceError
+from lib.loop import Loop
+from lib.settings import Settings
+from lib.status import ImportStatus, WorkerStatus
+
+TAIL_S, IMPORT_S, LOOK_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 60.0, 3600.0, 1.0
+IMPORT_GONE = timedelta(minutes=2)
+"""An import that has not told of any progress for this long has ended, whatever its last word was."""
+
+STOP_WITHIN_S = 3.0
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Everything that fills the stores, each part in a loop of its own that outlives its failures."""
+
+    def __init__(self, settings: Settings, stores: wiring.OpenStores, *, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._clock = clock
+        self._stop = threading.Event()
+        self._started_at = clock()
+        self._newest_log: datetime | None = None
+        self._imports = ImportStatus()
+        self._spool = spool.folder_of(settings.data_dir)
+        self._tail = Tail(settings.log_files, stores.logs, clock)
+        self._scraper = Scraper(
+            settings.scrape_targets, settings.job, stores.metrics, settings.scrape_interval_s, clock=clock
+        )
+        self._prober = Prober(
+            settings.health_targets, settings.job, stores.health, stores.metrics, settings.probe_interval_s, clock=clock
+        )
+        self._loops: list[Loop] = []
+        self._tailing = self._loop("tail", TAIL_S, self._follow)
+        self._importing = self._loop("import", IMPORT_S, self._take_in)
+        self._asking = self._loop("scrape and probe", BEAT_S, self._ask)
+        self._loop("freshness", LOOK_S, self._look)
+        self._loop("compaction", COMPACT_S, stores.logs.compact)
+        self._loop("retention", RETAIN_S, self._retain)
+
+    def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
+        loop = Loop(name, period_s, turn, self._clock)
+        self._loops.append(loop)
+        return loop
+
+    def start(self) -> None:
+        """Starts every loop and comes back at once."""
+        self._started_at = self._clock()
+        for loop in self._loops:
+            loop.start(self._stop)
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> bool:
+        """Ends every loop; whether all ended in time. What is under way in a store commits or leaves no trace."""
+        self._stop.set()
+        deadline = monotonic() + within_s
+        late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
+        if self._tailing.join(0):
+            self._tail.close()
+        if late:
+            _log.warning("still at work when the worker ended: %s", ", ".join(late))
+        return not late
+
+    def status(self) -> WorkerStatus:
+        """How everything stands, at once and without asking a store; safe from any thread."""
+        return WorkerStatus(
+            at=self._clock(),
+            started_at=self._started_at,
+            newest_log=self._newest_log,
+            tail=self._tail.counters(),
+            unreadable=dict(self._tail.problems),
+            scrapes=self._scraper.status(),
+            probes=self._prober.status(),
+            imports=self._imports,
+            tasks=tuple(loop.status() for loop in self._loops),
+        )
+
+    def _follow(self) -> None:
+        while self._tail.poll().more and not self._stop.is_set():
+            self._tailing.beat()
+
+    def _take_in(self) -> None:
+        sinks = spool.Sinks(self._stores.logs, self._stores.metrics, self._stores.health)
+        spool.drain(self._spool, sinks, stop=self._stop.is_set, beat=self._importing.beat)
+
+    def _look(self) -> None:
+        self._imports = self._import_status()
+        self._newest_log = self._stores.logs.newest()
+
+    def _import_status(self) -> ImportStatus:
+        told = load_progress(self._spool)
+        if told is None or told.done or self._clock() - told.updated > IMPORT_GONE:
+            return ImportStatus()
+        return ImportStatus(min(told.done_bytes, told.total_bytes), told.total_bytes, told.current)
+
+    def _retain(self) -> None:
+        stores, settings = self._stores, self._settings
+        policies = (
+            Policy(stores.logs, settings.retention_logs_days),
+            Policy(stores.metrics, settings.retention_metrics_days),
+            Policy(stores.health, settings.retention_health_days),
+        )
+        retain(policies, self._clock())
+
+    def _ask(self) -> None:
+        """Scrapes and probes until the worker stops; comes back early only by raising."""
+        asyncio.run(self._ask_all())
+
+    async def _ask_all(self) -> None:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(part.run(stop)) for part in (self._scraper, self._prober)]
+            while not self._stop.is_set():
+                self._asking.beat()
+                await asyncio.sleep(min(BEAT_S, 0.2))
+            stop.set()
+            await asyncio.wait(asking, timeout=1)
+            for task in asking:  # an address that hangs must not hold up the end
+                task.cancel()
+
+
+def main() -> int:
+    """Collects until SIGINT or SIGTERM. 1: another process has the stores, 2: the settings are wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = configuration.load()
+        stores = wiring.open_stores(settings)
+    except SettingsError as error:
+        print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except SourceError as error:
+        hint = "The embedded stores have one owner process; the dashboard collects by itself, so run only that."
+        print(f"{error}\n{hint}", file=sys.stderr)  # noqa: T201
+        return 1
+    worker, ended = Worker(settings, stores), threading.Event()
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, lambda *_: ended.set())
+    worker.start()
+    ended.wait()
+    worker.stop()
+    stores.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""History comes in once, however often and from whatever state it is imported."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from lib import settings as configuration
+from lib import wiring
+from lib.collect import spool
+from lib.collect.backfill import Importer, summary
+from lib.collect.import_progress import load_progress
+from lib.collect.sources import MOST_RATIO, find
+from lib.collect.tail import Tail
+from lib.logs.base import LogQuery
+from lib.settings import Settings
+from lib.window import Window
+
+from .log_files import line_of
+
+WINDOW = Window(datetime(2024, 11, 1, tzinfo=UTC), datetime(2024, 11, 2, tzinfo=UTC))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch) -> Settings:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    return configuration.load(data_dir=tmp_path / "data")
+
+
+def bring_in(settings: Settings, *paths: Path) -> Importer:
+    sources, problems = find([str(path) for path in paths])
+    importer = Importer(settings)
+    importer.tally.problems += problems
+    importer.run(sources)
+    return importer
+
+
+def stored(settings: Settings) -> int:
+    stores = wiring.open_stores(settings)
+    try:
+        return int(stores.logs.totals(LogQuery(WINDOW))["records"].iloc[0])
+    finally:
+        stores.close()
+
+
+def many(path: Path, count: int, first: int = 0, pad: int = 0) -> Path:
+    path.write_bytes(b"".join(line_of(f"line {i}", pad="x" * pad) for i in range(first, first + count)))
+    return path
+
+
+def test_a_log_file_comes_in_once(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 500)
+
+    first, second = bring_in(settings, path), bring_in(settings, path)
+
+    assert (first.taken.records, first.taken.duplicates) == (500, 0)
+    assert (second.taken.records, second.taken.duplicates) == (0, 500)
+    assert stored(settings) == 500
+
+
+def test_the_packed_file_is_the_same_file(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 500)
+    packed = tmp_path / "combined.log.1.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+
+    bring_in(settings, path, packed)
+
+    assert stored(settings) == 500
+
+
+def test_a_file_in_several_parts_that_has_grown_adds_only_what_is_new(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 9000, pad=500)  # over 4 MiB: two parts
+    bring_in(settings, path)
+    with path.open("ab") as file:
+        file.write(many(tmp_path / "more", 700, first=9000, pad=500).read_bytes())
+
+    again = bring_in(settings, path)
+
+    assert again.taken.records == 700
+    assert stored(settings) == 9700
+
+
+def test_a_file_that_the_tail_follows_is_not_added_again(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 500)
+    stores = wiring.open_stores(settings)
+    tail = Tail([str(path)], stores.logs)
+    tail.poll()
+    tail.close()
+    stores.close()
+
+    importer = bring_in(settings, path)
+
+    assert importer.taken.duplicates == 500
+    assert stored(settings) == 500
+
+
+def test_samples_come_in_once_with_their_own_times(settings, tmp_path):
+    path = tmp_path / "metrics.prom"
+    path.write_bytes(
+        b"".join(b'queue_size{queue_name="q"} %d %d\n' % (i, 1730458800000 + i * 30_000) for i in range(50))
+    )
+
+    first, second = bring_in(settings, path), bring_in(settings, path)
+
+    assert (first.taken.samples, second.taken.samples) == (50, 0)
+    stores = wiring.open_stores(settings)
+    assert stores.metrics.newest() == datetime.fromtimestamp(1730458800 + 49 * 30, UTC)
+    stores.close()
+
+
+def test_a_sample_without_a_time_is_left_out_and_named(settings, tmp_path):
+    path = tmp_path / "metrics.prom"
+    path.write_bytes(b"up 1\nup 1 1730458800000\nbroken\n")
+
+    importer = bring_in(settings, path)
+
+    assert importer.taken.samples == 1
+    assert importer.tally.unparsed == 2
+    assert "broken" in summary(importer)
+
+
+def test_health_answers_become_episodes(settings, tmp_path):
+    path = tmp_path / "health.jsonl"
+    body = {"status": "healthy", "checks": {"database": {"status": "healthy"}}}
+    path.write_bytes(
+        orjson.dumps({"target": "a:1", "ts": "2024-11-01T10:00:00Z", "status_code": 200, "body": body}) + b"\nbad\n"
+    )
+
+    importer = bring_in(settings, path)
+
+    stores = wiring.open_stores(settings)
+    assert set(stores.health.now()["target"]) == {"a:1"}
+    stores.close()
+    assert importer.tally.unparsed == 1
+
+
+def test_a_packed_file_that_is_cut_off_gives_what_it_has(settings, tmp_path):
+    whole = gzip.compress(many(tmp_path / "x", 60_000).read_bytes())
+    path = tmp_path / "combined.log.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+
+    importer = bring_in(settings, path)
+
+    assert 0 < importer.taken.records < 60_000
+    assert "cut off or damaged" in summary(importer)
+
+
+def test_a_gzip_bomb_is_left(settings, tmp_path):
+    path = tmp_path / "combined.log.gz"
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        for _ in range(160):
+            file.write(b"\0" * (1 << 20))
+
+    importer = bring_in(settings, path)
+
+    assert f"over {MOST_RATIO} times" in summary(importer)
+    assert importer.taken.records == 0
+
+
+def test_the_progress_ends_with_everything_done(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 100)
+
+    bring_in(settings, path)
+
+    progress = load_progress(spool.folder_of(settings.data_dir))
+    assert progress is not None
+    assert progress.done
+    assert progress.done_bytes == progress.total_bytes == path.stat().st_size
+    assert progress.oldest == progress.newest == datetime(2024, 11, 1, 11, tzinfo=UTC)
+
+
+def test_a_missing_file_is_named(settings, tmp_path):
+    importer = bring_in(settings, tmp_path / "nothing.log")
+
+    assert "there is no such file" in summary(importer)
+
+
+def test_a_running_dashboard_takes_the_files_in(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 300)
+    stores = wiring.open_stores(settings)  # this process is the dashboard
+    folder = spool.folder_of(settings.data_dir)
+    sinks = spool.Sinks(stores.logs, stores.metrics, stores.health)
+
+    with started(settings, path) as child:
+        while child.poll() is None:
+            spool.drain(folder, sinks)
+            time.sleep(0.02)
+        out = child.stdout.read()
+
+    assert child.returncode == 0, out
+    assert "New in the stores: 300 records" in out
+    assert int(stores.logs.totals(LogQuery(WINDOW))["records"].iloc[0]) == 300
+    stores.close()
+
+
+def test_an_import_that_was_killed_goes_on(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 9_000, pad=500)
+    folder = spool.folder_of(settings.data_dir)
+    stores = wiring.open_stores(settings)
+    with started(settings, path) as child:
+        while not spool.pending(folder) and child.poll() is None:
+            time.sleep(0.01)
+        os.kill(child.pid, signal.SIGKILL)
+    stores.close()
+
+    bring_in(settings, path)
+
+    assert stored(settings) == 9_000
+
+
+def test_a_damaged_spool_file_is_put_aside_and_the_next_is_taken(settings, tmp_path):
+    folder = spool.folder_of(settings.data_dir)
+    (folder / "0-bad.arrow").write_bytes(b"nonsense")
+
+    importer = bring_in(settings, many(tmp_path / "combined.log", 10))
+
+    assert importer.taken.records == 10
+    assert [path.name for path in folder.glob("*.bad")] == ["0-bad.bad"]
+
+
+def started(settings: Settings, path: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"HALO_OPS_DATA_DIR": str(settings.data_dir)}
+    command = [sys.executable, "-m", "lib.collect.backfill", str(path)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
