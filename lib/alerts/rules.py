@@ -1,0 +1,239 @@
+"""Alert rules from a standard Prometheus rule file, read strictly, and the threshold line that a rule draws."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import promql_parser
+import yaml
+
+from lib.errors import SettingsError
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
+_DURATION = re.compile(r"^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?$")
+_PART = re.compile(r"(\d+)(ms|[smhdwy])")
+_LABEL = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+_OPERATORS = (">=", "<=", "==", "!=", ">", "<")
+_TAIL = re.compile(r"^(?P<left>.*)(?P<operator>>=|<=|==|!=|>|<)[\s(]*[-+]?[\w.]+[\w.+-]*[\s)]*$", re.DOTALL)
+_FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+
+GROUP_KEYS = frozenset({"name", "interval", "limit", "query_offset", "labels", "rules"})
+ALERT_KEYS = frozenset({"alert", "expr", "for", "keep_firing_for", "labels", "annotations"})
+RECORD_KEYS = frozenset({"record", "expr", "labels"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alert rule: `expression` (PromQL) must hold for `for_s` seconds; `labels` and `annotations` may be templates."""
+
+    name: str
+    expression: str
+    for_s: float = 0.0
+    keep_firing_for_s: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+
+    @property
+    def severity(self) -> str:
+        """Its `severity` label; "" where it has none."""
+        return self.labels.get("severity", "")
+
+
+class Threshold(NamedTuple):
+    """`expression` is compared by `operator` (> >= < <= == !=) with `value`, in the expression's own unit."""
+
+    expression: str
+    operator: str
+    value: float
+
+
+def threshold(rule: Rule) -> Threshold | None:
+    """What the rule compares, and with which number; None unless it has the form `<expression> <operator> <number>`.
+
+    The expression is the rule's own text, so that a chart draws exactly what the rule sees.
+    """
+    parsed = _bare(promql_parser.parse(rule.expression))
+    if not isinstance(parsed, promql_parser.BinaryExpr) or str(parsed.op) not in _OPERATORS:
+        return None
+    if parsed.modifier is not None and parsed.modifier.return_bool:
+        return None  # the comparison only yields 0 or 1: the rule is active either way
+    left, right = _bare(parsed.lhs), _bare(parsed.rhs)
+    if isinstance(right, promql_parser.NumberLiteral):
+        return Threshold(_own_text(rule.expression, parsed.lhs), str(parsed.op), float(right.val))
+    if isinstance(left, promql_parser.NumberLiteral):
+        return Threshold(str(parsed.rhs), _FLIPPED[str(parsed.op)], float(left.val))
+    return None
+
+
+def _bare(parsed: Any) -> Any:
+    while isinstance(parsed, promql_parser.ParenExpr):
+        parsed = parsed.expr
+    return parsed
+
+
+def _own_text(expression: str, left: Any) -> str:
+    """The left side as it was written; as the parser prints it where the text cannot be cut with certainty."""
+    found = _TAIL.match(expression)
+    if found:
+        text = found["left"].strip()
+        try:
+            if str(promql_parser.parse(text)) == str(left):
+                return text
+        except ValueError:
+            pass  # cut at the wrong place
+    return str(left)
+
+
+def load_rules(path: Path) -> tuple[Rule, ...]:
+    """Every alert rule of the file, in its order (recording rules are checked and left out).
+
+    Raises SettingsError that lists every problem with file, line, group and rule; unknown keys are problems.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    reader = _Reader(path)
+    rules = reader.file(root)
+    if reader.problems:
+        raise SettingsError("\n".join(reader.problems))
+    return rules
+
+
+class _Reader:
+    """Walks the YAML nodes, which know their lines, and collects every problem on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._place = ""
+        self.problems: list[str] = []
+
+    def file(self, root: yaml.Node | None) -> tuple[Rule, ...]:
+        """Every alert rule of the document."""
+        if root is None:
+            self._wrong(None, "holds no rules: it must have `groups:`")
+            return ()
+        rules: list[Rule] = []
+        names: set[str] = set()
+        for group in self._items(self._mapping(root, frozenset({"groups"})).get("groups"), "groups"):
+            rules += self._group(group, names)
+        self._twice(rules)
+        return tuple(rules)
+
+    def _group(self, node: yaml.Node, names: set[str]) -> Iterator[Rule]:
+        self._place = ""
+        fields = self._mapping(node, GROUP_KEYS)
+        name = self._text(fields, "name", node)
+        if name in names:
+            self._wrong(node, f"group {name!r} is there twice")
+        names.add(name)
+        self._place = f"group {name!r}: "
+        for key in ("interval", "query_offset"):
+            self._seconds(fields, key)
+        shared = self._strings(fields, "labels")
+        for rule in self._items(fields.get("rules"), "rules"):
+            self._place = f"group {name!r}: "
+            if (found := self._rule(rule, name, shared)) is not None:
+                yield found
+
+    def _rule(self, node: yaml.Node, group: str, shared: Mapping[str, str]) -> Rule | None:
+        records = isinstance(node, yaml.MappingNode) and any(key.value == "record" for key, _ in node.value)
+        fields = self._mapping(node, RECORD_KEYS if records else ALERT_KEYS)
+        name = self._text(fields, "record" if records else "alert", node)
+        self._place = f"group {group!r}: rule {name!r}: "
+        labels = {**shared, **self._strings(fields, "labels")}
+        rule = Rule(
+            name,
+            self._expression(fields, node),
+            self._seconds(fields, "for"),
+            self._seconds(fields, "keep_firing_for"),
+            labels,
+            self._strings(fields, "annotations"),
+            group,
+        )
+        return None if records else rule
+
+    def _expression(self, fields: Mapping[str, yaml.Node], node: yaml.Node) -> str:
+        text = self._text(fields, "expr", node).strip()
+        if not text:
+            return text
+        try:
+            parsed = _bare(promql_parser.parse(text))
+        except ValueError as error:
+            self._wrong(fields.get("expr"), f"expr is not PromQL: {error}: {text}")
+            return text
+        kinds = (promql_parser.MatrixSelector, promql_parser.SubqueryExpr, promql_parser.StringLiteral)
+        if isinstance(parsed, kinds):
+            self._wrong(fields.get("expr"), f"expr must give one value per series, not a range or a text: {text}")
+        return text
+
+    def _mapping(self, node: yaml.Node, keys: frozenset[str] | None) -> dict[str, yaml.Node]:
+        if not isinstance(node, yaml.MappingNode):
+            self._wrong(node, f"must be a mapping of {', '.join(sorted(keys or {'names to texts'}))}")
+            return {}
+        fields: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if keys is not None and key.value not in keys:
+                self._wrong(key, f"unknown key {key.value!r}: known are {', '.join(sorted(keys))}")
+            if key.value in fields:
+                self._wrong(key, f"key {key.value!r} is there twice")
+            fields[str(key.value)] = value
+        return fields
+
+    def _items(self, node: yaml.Node | None, name: str) -> list[yaml.Node]:
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        self._wrong(node, f"`{name}:` must be a list" if node is not None else f"`{name}:` is missing")
+        return []
+
+    def _text(self, fields: Mapping[str, yaml.Node], key: str, parent: yaml.Node) -> str:
+        node = fields.get(key)
+        if isinstance(node, yaml.ScalarNode) and str(node.value).strip():
+            return str(node.value)
+        self._wrong(node or parent, f"`{key}` is missing" if node is None else f"`{key}` must be a text")
+        return ""
+
+    def _seconds(self, fields: Mapping[str, yaml.Node], key: str) -> float:
+        node = fields.get(key)
+        if node is None:
+            return 0.0
+        text = str(node.value).strip() if isinstance(node, yaml.ScalarNode) else ""
+        if text == "0":
+            return 0.0
+        if not text or not _DURATION.match(text):
+            self._wrong(node, f"`{key}` must be a duration such as 30s, 5m or 1h30m")
+            return 0.0
+        return sum(int(count) * _UNIT_S[unit] for count, unit in _PART.findall(text))
+
+    def _strings(self, fields: Mapping[str, yaml.Node], key: str) -> dict[str, str]:
+        node = fields.get(key)
+        found: dict[str, str] = {}
+        for name, value in (self._mapping(node, None) if node is not None else {}).items():
+            if not _LABEL.match(name) or name in ("__name__", "alertname"):
+                self._wrong(value, f"{name!r} cannot be a name in `{key}`")
+            elif not isinstance(value, yaml.ScalarNode):
+                self._wrong(value, f"{name!r} in `{key}` must be a text")
+            else:
+                found[name] = str(value.value)
+        return found
+
+    def _twice(self, rules: list[Rule]) -> None:
+        self._place = ""
+        seen: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        for rule in rules:
+            key = (rule.name, frozenset(rule.labels.items()))
+            if rule.name and key in seen:
+                self._wrong(None, f"group {rule.group!r}: rule {rule.name!r} is there twice with the same labels")
+            seen.add(key)
+
+    def _wrong(self, node: yaml.Node | None, problem: str) -> None:
+        line = f":{node.start_mark.line + 1}" if node is not None else ""
+        self.problems.append(f"{self._path}{line}: {self._place}{problem}")

@@ -1,0 +1,34 @@
+"""Every signal by its name: to add one, write its function in a topic module and one line here."""
+
+from __future__ import annotations
+
+from lib.signals import errors, health, leads, overview, performance, queues, rulebook, system
+from lib.signals.base import Signal
+
+TTL_S = 60
+_FUNCTIONS = (
+    overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
+    rulebook.rule_limit,
+    errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
+    errors.http_error_ratio_by_route, errors.error_patterns, errors.error_samples, errors.pattern_trend,
+    errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,
+    performance.latency_summary, performance.latency_trend, performance.p95_by_rule, performance.latency_distribution,
+    performance.latency_heatmap, performance.slowest_routes, performance.route_latency, performance.request_rate,
+    performance.requests_by_status, performance.active_connections, performance.query_latency, performance.query_rate,
+    performance.db_errors, performance.slow_share,
+    queues.queue_depth, queues.queue_status, queues.failed_syncs, queues.sync_success_ratio, queues.sync_runs,
+    queues.sync_records, queues.sync_failed_records, queues.sync_duration, queues.sync_sources, queues.sync_freshness,
+    leads.lead_totals, leads.lead_funnel, leads.leads_trend, leads.leads_by_source, leads.lead_sources,
+    leads.conversion_trend, leads.conversion_by_events, leads.conversion_now, leads.opportunities_by_value,
+    leads.opportunity_value_trend,
+    system.cpu, system.memory, system.event_loop_lag, system.garbage_collections, system.open_files,
+    system.open_files_ratio, system.db_connections, system.db_pool_ratio, system.instances, system.resources,
+    system.restarts, system.growth, system.versions, system.version_changes, system.backup, system.log_volume,
+    health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.instances_up,
+)  # fmt: skip
+
+SIGNALS: dict[str, Signal] = {
+    function.__name__: Signal(function.__name__, function, TTL_S, (function.__doc__ or "").partition("\n")[0])
+    for function in _FUNCTIONS
+}
+"""What pages may ask by name; a signal's help is the first line of its function's docstring."""

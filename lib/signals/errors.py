@@ -1,0 +1,179 @@
+"""What is failing, since when, and what of it is new."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.logs.base import LogQuery, Match
+from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, reaches, share, trend
+from lib.signals.rulebook import rule_trend
+from lib.stores import Stores
+from lib.window import Window
+
+HOUR = timedelta(hours=1)
+LEVELS = ("ERROR", "WARN")
+FAILED = Match("status", ("5xx", "4xx"))
+
+
+def error_summary(stores: Stores, window: Window) -> dict[str, Any]:
+    """Errors in the window and in the one before: `errors`, `records`, `error_share` (0-1 of all records), `*_before`,
+    `change` (0.5 = half as many more), and `http_errors_ratio` (5xx of all requests in the log).
+
+    None where the log does not reach that far back. Raises SourceError.
+    """
+    now, past = _summary(stores, window), window.previous()
+    then = _summary(stores, past) if reaches(stores, past) else dict.fromkeys(now)
+    change = None
+    if now["errors"] is not None and then["errors"]:
+        change = now["errors"] / then["errors"] - 1
+    return now | {f"{name}_before": number for name, number in then.items()} | {"change": change}
+
+
+def error_last_hour(stores: Stores, window: Window) -> dict[str, Any]:
+    """`error_summary` of the hour that ends with the window, against the hour before it."""
+    return error_summary(stores, Window(window.end - HOUR, window.end, window.zone))
+
+
+def _summary(stores: Stores, window: Window) -> dict[str, float | None]:
+    oldest = stores.logs.oldest()
+    if oldest is None or oldest >= window.end:
+        return dict.fromkeys(("errors", "records", "error_share", "http_errors_ratio"))
+    by_level = stores.logs.totals(LogQuery(window), ("level",))
+    failing = by_level["level"].str.upper().isin(ERROR_LEVELS.values)
+    errors, records = float(by_level.loc[failing, "records"].sum()), float(by_level["records"].sum())
+    answered = stores.logs.durations(LogQuery(window), ("status",))
+    failed = answered.loc[answered["status"].str.startswith("5"), "requests"].sum()
+    return {
+        "errors": errors,
+        "records": records,
+        "error_share": share(errors, records),
+        "http_errors_ratio": share(float(failed), float(answered["requests"].sum())),
+    }
+
+
+def error_trend(stores: Stores, window: Window) -> pd.DataFrame:
+    """Log records per bucket: index `ts` (UTC bucket start), columns `ERROR`, `WARN` and any worse level seen.
+
+    Quiet buckets are 0; before the oldest kept record, or with nothing arriving, NaN. No log at all: no rows.
+    Raises SourceError.
+    """
+    where = (Match("level", (*LEVELS, *ERROR_LEVELS.values, "WARNING")),)
+    return counts(stores, window, where, by="level", columns=LEVELS)
+
+
+def http_error_ratio(stores: Stores, window: Window) -> pd.DataFrame:
+    """Share of requests answered 5xx, by the metrics, as rule HighErrorRate reads it: index `ts`, `value` (0-1).
+
+    NaN where there was no traffic; no rows without the metric. Raises SourceError.
+    """
+    return rule_trend(stores, window, "HighErrorRate")
+
+
+def http_error_ratio_by_route(stores: Stores, window: Window) -> pd.DataFrame:
+    """Share of requests answered 5xx per route over the window's end: index `ts`, a column per failing route (0-1)."""
+    failing = 'sum by (route) (rate(http_requests_total{status_code=~"5.."}[{r}]))'
+    return trend(stores, window, f"topk(8, {failing} / sum by (route) (rate(http_requests_total[{{r}}])))", "route")
+
+
+def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataFrame:
+    """Normalised error texts, most records first: `pattern_id`, `pattern`, `level`, `records`, `share` (0-1 of all
+    errors), `before` (records in the preceding period of the same length; NaN where the log does not reach so far),
+    `is_new` (none before, and never seen earlier), `first_seen`, `last_seen` (UTC), `trend` (list of counts, even buckets).
+
+    No error: no rows, same columns. Raises SourceError.
+    """
+    found = stores.logs.patterns(LogQuery(window, (ERROR_LEVELS,)), limit)
+    past = _records_by_pattern(stores, window.previous())
+    total = float(stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)))["records"].sum())
+    found["share"] = found["records"] / total if total else np.nan
+    found["before"] = before(stores, window, found["pattern_id"].map(past))
+    found["is_new"] = found["before"].eq(0) & ~(found["first_ever"] < window.start)
+    found["trend"] = _mini_trends(stores, window, found["pattern_id"])
+    columns = [
+        "pattern_id", "pattern", "level", "records", "share", "before", "is_new", "first_seen", "last_seen", "trend"
+    ]  # fmt: skip
+    return found[columns]
+
+
+def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:
+    found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("pattern_id",))
+    return dict(zip(found["pattern_id"], found["records"].astype("float64"), strict=True))
+
+
+def _mini_trends(stores: Stores, window: Window, ids: pd.Series[str]) -> list[list[float]]:
+    """A short list of counts per pattern, for a spark line."""
+    if ids.empty:
+        return []
+    step = window.step(30, floor=timedelta(minutes=1))
+    wanted = Match("pattern_id", tuple(ids))
+    found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS, wanted)), ("pattern_id",), step)
+    wide = found.pivot_table(index="ts", columns="pattern_id", values="records", aggfunc="sum")
+    wide = wide.reindex(index=window.buckets(step).as_unit("ns"), columns=list(ids)).fillna(0.0)
+    return [[float(count) for count in wide[name]] for name in ids]
+
+
+def error_samples(
+    stores: Stores, window: Window, *, pattern_id: str = "", operation: str = "", route: str = "", limit: int = 20
+) -> pd.DataFrame:
+    """Newest error records, of one pattern, operation or route where given: the columns of `LogStore.search`.
+
+    No such record: no rows, same columns. Raises SourceError.
+    """
+    chosen = {"pattern_id": pattern_id, "operation": operation, "route": route}
+    where = tuple(Match(field, (text,)) for field, text in chosen.items() if text)
+    return stores.logs.search(LogQuery(window, (ERROR_LEVELS, *where)), limit)
+
+
+def pattern_trend(stores: Stores, window: Window, pattern_id: str) -> pd.DataFrame:
+    """Records of one error pattern per bucket: index `ts`, column `records`; quiet buckets are 0."""
+    return counts(stores, window, (ERROR_LEVELS, Match("pattern_id", (pattern_id,))))
+
+
+def errors_by_operation(stores: Stores, window: Window) -> pd.DataFrame:
+    """Errors per operation, most first: `operation` ("" = the record names none), `errors`, `before`, `share` (0-1)."""
+    now = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("operation",))
+    past = stores.logs.totals(LogQuery(window.previous(), (ERROR_LEVELS,)), ("operation",))
+    return _against(stores, window, now, past, "operation")
+
+
+def errors_by_version(stores: Stores, window: Window) -> pd.DataFrame:
+    """Errors per service version: `version`, `errors`, `records` (all levels), `share` (0-1: errors of its records)."""
+    everything = stores.logs.totals(LogQuery(window), ("version",))
+    failing = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("version",))
+    found = everything.merge(failing.rename(columns={"records": "errors"}), on="version", how="left")
+    found["errors"] = found["errors"].fillna(0).astype("int64")
+    found["share"] = found["errors"] / found["records"]
+    return found.sort_values("errors", ascending=False, ignore_index=True)[["version", "errors", "records", "share"]]
+
+
+def errors_by_route(stores: Stores, window: Window) -> pd.DataFrame:
+    """Requests per method and route with failures first: `method`, `route`, `requests`, `server_errors` (5xx),
+    `client_errors` (4xx), `server_error_ratio`, `client_error_ratio` (0-1). From the log; no request: no rows."""
+    found = stores.logs.durations(LogQuery(window), ("method", "route", "status"))
+    for name, digit in (("server_errors", "5"), ("client_errors", "4")):
+        found[name] = found["requests"].where(found["status"].str.startswith(digit), 0)
+    sums = ["requests", "server_errors", "client_errors"]
+    routes = found.groupby(["method", "route"], as_index=False)[sums].sum()
+    routes["server_error_ratio"] = routes["server_errors"] / routes["requests"]
+    routes["client_error_ratio"] = routes["client_errors"] / routes["requests"]
+    return routes.sort_values(["server_errors", "client_errors", "requests"], ascending=False, ignore_index=True)
+
+
+def status_trend(stores: Stores, window: Window) -> pd.DataFrame:
+    """Failed requests per bucket from the log: index `ts`, columns `5xx` and `4xx`; quiet buckets are 0, unknown NaN."""
+    found = stores.logs.durations(LogQuery(window, (FAILED,)), ("status",), log_step(window))
+    found["column"] = found["status"].str[:1] + "xx"
+    return filled(stores, window, found, "requests", FAILED.values)
+
+
+def _against(stores: Stores, window: Window, now: pd.DataFrame, past: pd.DataFrame, key: str) -> pd.DataFrame:
+    now = now.rename(columns={"records": "errors"})
+    found = now.merge(past.rename(columns={"records": "before"}), on=key, how="left")
+    found["before"] = before(stores, window, found["before"])
+    total = found["errors"].sum()
+    found["share"] = found["errors"] / total if total else np.nan
+    return found.sort_values("errors", ascending=False, ignore_index=True)

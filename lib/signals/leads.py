@@ -1,0 +1,126 @@
+"""Leads: created, converted, won, and where they are lost on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.logs.base import LogQuery, Match
+from lib.signals.base import before, by_label, counts, reaches, share, tidy, trend, whole
+from lib.stores import Stores
+from lib.window import Window
+
+STAGES = {"created": "lead.created", "converted": "lead.converted", "opportunities": "opportunity.created"}
+VALUE_RANGES = ("0-25k", "25k-50k", "50k-100k", "100k-250k", "250k+")
+EVENTS = Match("event", tuple(STAGES.values()))
+
+
+def leads_trend(stores: Stores, window: Window) -> pd.DataFrame:
+    """Business events per bucket, from the log: index `ts`, columns `created`, `converted`, `opportunities`.
+
+    Quiet buckets are 0; unknown ones NaN; no log: no rows. Raises SourceError.
+    """
+    found = counts(stores, window, (EVENTS,), by="event", columns=STAGES.values())
+    return found[list(STAGES.values())].set_axis(list(STAGES), axis=1)
+
+
+def leads_by_source(stores: Stores, window: Window) -> pd.DataFrame:
+    """Leads created per bucket and source, from the log: index `ts`, a column per source; quiet 0, unknown NaN."""
+    return counts(stores, window, (Match("event", (STAGES["created"],)),), by="source")
+
+
+def lead_totals(stores: Stores, window: Window) -> dict[str, float | None]:
+    """Events of the window from the log: `created`, `converted`, `opportunities`, `value` (of the opportunities, in
+    their currency), `conversion_ratio` (converted of created in the window), and each with `_before` for the period before.
+
+    None where the log does not reach. Raises SourceError.
+    """
+    now, past = _totals(stores, window), window.previous()
+    then = _totals(stores, past) if reaches(stores, past) else dict.fromkeys(now)
+    return now | {f"{name}_before": number for name, number in then.items()}
+
+
+def _totals(stores: Stores, window: Window) -> dict[str, float | None]:
+    oldest = stores.logs.oldest()
+    if oldest is None or oldest >= window.end:
+        return dict.fromkeys((*STAGES, "value", "conversion_ratio"))
+    found = stores.logs.totals(LogQuery(window, (EVENTS,)), ("event",), measures=("records", "value"))
+    rows = found.set_index("event")
+    events = {name: float(rows["records"].get(event, 0)) for name, event in STAGES.items()}
+    worth = float(rows["value"].get(STAGES["opportunities"], 0.0))
+    return events | {"value": worth, "conversion_ratio": share(events["converted"], events["created"])}
+
+
+def lead_funnel(stores: Stores, window: Window) -> pd.DataFrame:
+    """The way of a lead through the window's events: `stage`, `count`, `of_first` (0-1 of leads created), `of_previous`
+    (0-1), `lost` (fewer than the stage before; below 0: leads of earlier days were converted). NaN = unknown.
+
+    Stages are always there. It compares events of one period, not one cohort of leads. Raises SourceError.
+    """
+    totals = _totals(stores, window)
+    numbers = [np.nan if totals[name] is None else float(totals[name] or 0) for name in STAGES]
+    found = pd.DataFrame({"stage": list(STAGES), "count": numbers})
+    above = found["count"].shift()
+    found["of_first"] = found["count"] / found["count"].where(found["count"] > 0).iloc[0]
+    found["of_previous"] = found["count"] / above.where(above > 0)
+    found["lost"] = above - found["count"]
+    return found
+
+
+def conversion_trend(stores: Stores, window: Window) -> pd.DataFrame:
+    """The service's own conversion rate: index `ts`, a column per `timeframe` ("30d"), 0-1, averaged over instances.
+
+    No rows without the metric. Raises SourceError.
+    """
+    return trend(stores, window, "avg by (timeframe) (lead_conversion_rate)", "timeframe")
+
+
+def conversion_by_events(stores: Stores, window: Window) -> pd.DataFrame:
+    """Conversion by events up to each bucket since the window's start: index `ts`, `created`, `converted` (running
+    sums), `ratio` (0-1; NaN before the first lead). Raises SourceError."""
+    found = leads_trend(stores, window)[["created", "converted"]].cumsum()
+    found["ratio"] = found["converted"] / found["created"].where(found["created"] > 0)
+    return tidy(found)
+
+
+def conversion_now(stores: Stores, window: Window) -> dict[str, Any]:
+    """Conversion at the window's end: `by_gauge` (value per timeframe, 0-1) and `by_events` (of the window; None = none)."""
+    gauges = by_label(stores, window, "avg by (timeframe) (lead_conversion_rate)", "timeframe")
+    return {"by_gauge": gauges, "by_events": _totals(stores, window)["conversion_ratio"]}
+
+
+def opportunities_by_value(stores: Stores, window: Window) -> pd.DataFrame:
+    """Opportunities of the window per value range, from the counters: `value_range` (the five of the guide, smallest
+    first), `count` (estimated by `increase`, so not always whole; NaN = range never seen), `share` (0-1)."""
+    expression = f"sum by (value_range) (increase(opportunities_created_total[{whole(window)}]))"
+    found = by_label(stores, window, expression, "value_range")
+    names = [*VALUE_RANGES, *sorted(set(found) - set(VALUE_RANGES))]
+    frame = pd.DataFrame({"value_range": names, "count": [found.get(name, np.nan) for name in names]})
+    total = frame["count"].sum()
+    frame["share"] = frame["count"] / (total or np.nan)
+    return frame
+
+
+def opportunity_value_trend(stores: Stores, window: Window) -> pd.DataFrame:
+    """Value of the opportunities created, per bucket, from the log, in their currency: index `ts`, column `value`."""
+    return counts(stores, window, (Match("event", (STAGES["opportunities"],)),), measure="value")
+
+
+def lead_sources(stores: Stores, window: Window) -> pd.DataFrame:
+    """Leads created per source, most first: `source`, `created`, `before` (preceding period; NaN where the log does not
+    reach), `share` (0-1), `errors` (operation errors that name this source: the technical cause beside the figure).
+
+    No lead: no rows, same columns. Raises SourceError.
+    """
+    made = (Match("event", (STAGES["created"],)),)
+    found = stores.logs.totals(LogQuery(window, made), ("source",)).rename(columns={"records": "created"})
+    past = stores.logs.totals(LogQuery(window.previous(), made), ("source",)).rename(columns={"records": "before"})
+    failed = stores.logs.totals(LogQuery(window, (Match("event", ("operation.error",)),)), ("operation",))
+    found = found.merge(past, on="source", how="left")
+    found["before"] = before(stores, window, found["before"])
+    found["share"] = found["created"] / (found["created"].sum() or np.nan)
+    owner = failed["operation"].str.split(".").str[0]
+    found["errors"] = [int(failed.loc[owner == source, "records"].sum()) for source in found["source"]]
+    return found.sort_values("created", ascending=False, ignore_index=True)

@@ -1,0 +1,46 @@
+"""A chart and an alert rule read the same expression."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lib.alerts.rules import Rule
+from lib.signals import rulebook
+from lib.stores import Stores
+from tests.seed import HOUR
+
+
+def test_a_limit_is_in_the_unit_that_pages_show(empty: Stores) -> None:
+    limits = {name: rulebook.rule_limit(empty, HOUR, name) for name in rulebook.UNITS}
+
+    assert limits["SlowResponseTime"]["value"] == 5000
+    assert limits["SlowResponseTime"]["unit"] == "ms"
+    assert limits["HighErrorRate"]["value"] == 0.05
+    assert all(limit["severity"] in ("warning", "critical") for limit in limits.values())
+
+
+def test_every_shipped_rule_has_its_unit(empty: Stores) -> None:
+    assert {rule.name for rule in empty.rules} == set(rulebook.UNITS)
+
+
+def test_a_rule_file_without_the_rule_draws_no_line_and_no_trend(busy: Stores) -> None:
+    bare = replace(busy, rules=())
+
+    assert rulebook.rule_limit(bare, HOUR, "QueueBacklog") == {}
+    assert rulebook.rule_trend(bare, HOUR, "QueueBacklog").empty
+    assert rulebook.rule_values(bare, HOUR, "QueueBacklog") == {}
+
+
+def test_the_trend_follows_the_deployments_own_expression(busy: Stores) -> None:
+    own = replace(busy, rules=(Rule("QueueBacklog", "sum by (queue_name) (queue_size) * 2 > 7"),))
+
+    assert rulebook.rule_limit(own, HOUR, "QueueBacklog")["value"] == 7
+    assert rulebook.rule_trend(own, HOUR, "QueueBacklog", "queue_name")["webhooks"].iloc[-1] == 40
+
+
+def test_a_rate_spans_the_step_where_points_are_far_apart() -> None:
+    expression = "sum(rate(x[5m])) / sum(rate(y[5m]))"
+
+    assert rulebook.widened(expression, timedelta(minutes=5)) == expression
+    assert rulebook.widened(expression, timedelta(hours=3)) == "sum(rate(x[10800s])) / sum(rate(y[10800s]))"
