@@ -1,0 +1,101 @@
+"""The server: starts the collection, opens the stores, serves the pages. Run it with `python app.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import logging
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import streamlit as st
+
+from lib import http, settings, wiring
+from lib.errors import OpsError, SettingsError
+from lib.settings import Settings
+from lib.status import WorkerStatus
+from lib.ui import runtime
+from lib.worker import Worker
+
+WARM = ("pandas", "lib.signals", "lib.ui.live_chart", "lib.ui.range_controls", "lib.ui.header", "lib.ui.panel")
+STOP_WITHIN_S = 2.5
+_log = logging.getLogger("halo_ops")
+
+
+def load_settings() -> Settings:
+    """The settings of this process; a wrong one is printed plainly and ends it with exit code 2."""
+    try:
+        return settings.load()
+    except SettingsError as error:
+        say("The settings are wrong:", *str(error).splitlines())
+        raise SystemExit(2) from None
+
+
+def open_or_end() -> wiring.OpenStores:
+    """The stores; where they cannot be opened, the reason is printed plainly and the process ends with exit code 3."""
+    try:
+        return wiring.open_stores(SETTINGS)
+    except OpsError as error:
+        say("The stores cannot be opened:", str(error))
+        raise SystemExit(3) from None
+
+
+def say(*lines: str) -> None:
+    """A plain word to whoever started the process, where a log may not be read yet."""
+    print(*lines, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201 - the start's own words
+
+
+SETTINGS = load_settings()
+
+
+def status() -> WorkerStatus:
+    """How the collection stands; raises RuntimeError before the start."""
+    now = runtime.current().status()
+    if now is None:
+        raise RuntimeError("no collection runs in this process")
+    return now
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
+    stores = open_or_end()
+    worker = Worker(SETTINGS, stores)
+    worker.start()
+    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status))
+    for module in WARM:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if await asyncio.to_thread(worker.stop, STOP_WITHIN_S):
+            stores.close()
+        runtime.install(None)
+
+
+def on_script_error(error: BaseException) -> bool:
+    """A page broke: the viewer gets a number, the log the rest."""
+    reference = uuid.uuid4().hex[:8]
+    _log.error("page failed, reference %s", reference, exc_info=error)
+    st.error(f"This page could not be drawn. Reference {reference}: the dashboard's log has the reason under it.")
+    return True
+
+
+app = st.App(
+    Path(__file__).parent / "lib" / "ui" / "shell.py",
+    lifespan=lifespan,
+    routes=http.routes(status),
+    middleware=http.middleware(SETTINGS),
+    on_script_error=on_script_error,
+)
+
+if __name__ == "__main__":
+    logging.basicConfig(level=SETTINGS.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every scrape, with the address in it
+    app.run(config={"server.address": SETTINGS.address, "server.port": SETTINGS.port})

@@ -1,0 +1,236 @@
+"""The dashboard's own HTTP: health, metrics and assets beside Streamlit's routes, and the middleware around all of it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lib.settings import Settings
+from lib.status import TargetStatus, WorkerStatus
+
+PLOTLY_URL = f"/assets/plotly.min.js?v={version('plotly')}"
+"""Where the chart component loads Plotly from; the version makes it safe to cache for a year."""
+
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+_YEAR = "public, max-age=31536000, immutable"
+_PORT = re.compile(r":\d+$")
+_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+def routes(get_status: Callable[[], WorkerStatus]) -> list[BaseRoute]:
+    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js` and `/api/health` (unknown `/api/…` is a JSON 404).
+
+    Liveness depends on nothing but this process; readiness fails while a loop of the worker is stuck.
+    """
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector(registry=None), StatusCollector(get_status)):
+        registry.register(collector)
+    GCCollector(registry=registry)
+
+    def livez(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    def readyz(_: Request) -> Response:
+        stuck = get_status().stuck
+        return PlainTextResponse(f"stuck: {', '.join(stuck)}" if stuck else "ok", 503 if stuck else 200)
+
+    def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    def health(_: Request) -> Response:
+        status = get_status().as_json()
+        return _json(status, 503 if status["status"] == "failed" else 200)
+
+    return [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/assets/plotly.min.js", plotly),
+        Mount("/api", routes=[Route("/health", health), Route("/{rest:path}", _no_such_route)]),
+    ]
+
+
+def _no_such_route(request: Request) -> Response:
+    return _json({"error": f"there is no {request.url.path}"}, 404)
+
+
+def _json(content: Any, status_code: int) -> Response:
+    body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    return Response(body, status_code, {"cache-control": "no-store"}, media_type="application/json")
+
+
+def plotly(request: Request) -> Response:
+    """Plotly's script from its wheel, compressed once per process: compressing 4.8 MB per visitor would stop the pages."""
+    headers = {"cache-control": _YEAR if "v" in request.query_params else "no-cache", "vary": "accept-encoding"}
+    plain, packed = _plotly_script()
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, headers=headers | {"content-encoding": "gzip"}, media_type="text/javascript")
+    return Response(plain, headers=headers, media_type="text/javascript")
+
+
+@cache
+def _plotly_script() -> tuple[bytes, bytes]:
+    plain = (_package("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return plain, gzip.compress(plain, compresslevel=6)
+
+
+def _package(name: str) -> Path:
+    """Where a package lies, found without importing it: pages alone import streamlit and plotly."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(name)
+    return Path(spec.origin).parent
+
+
+class StatusCollector(Collector):
+    """The worker's status as Prometheus metrics (`halo_ops_*`), read when asked so that the two cannot differ."""
+
+    def __init__(self, get_status: Callable[[], WorkerStatus]) -> None:
+        self._get_status = get_status
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing up front: names depend on nothing, and asking for the status at registration would be too early."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """One family per figure."""
+        status = self._get_status()
+        yield _gauge("halo_ops_start_time_seconds", "When collection started.", [((), status.started_at.timestamp())])
+        if status.log_age_s is not None:
+            yield _gauge("halo_ops_log_age_seconds", "Age of the newest log record.", [((), status.log_age_s)])
+        yield from _tail_families(status)
+        yield from _task_families(status)
+        yield from _target_families("scrape", status.scrapes)
+        yield from _target_families("probe", status.probes)
+        imported = [(("done",), float(status.imports.done)), (("total",), float(status.imports.total))]
+        yield _gauge("halo_ops_import_bytes", "Import from the spool: taken in and in all.", imported, ("part",))
+
+
+_Points = Sequence[tuple[Sequence[str], float]]
+
+
+def _gauge(name: str, text: str, points: _Points, labels: Sequence[str] = ()) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in points:
+        family.add_metric(values, value)
+    return family
+
+
+def _counter(name: str, text: str, points: _Points, labels: Sequence[str]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, value in points:
+        family.add_metric(values, value)
+    return family
+
+
+def _tail_families(status: WorkerStatus) -> Iterable[Metric]:
+    counted = [((name,), value) for name, value in status.tail.items() if not name.startswith("lag")]
+    yield _counter("halo_ops_tail", "What the tail read, by what became of it.", counted, ("kind",))
+    for name, value in status.tail.items():
+        if name.startswith("lag"):
+            yield _gauge(f"halo_ops_tail_{name}", "How far the tail is behind the files.", [((), value)])
+
+
+def _task_families(status: WorkerStatus) -> Iterable[Metric]:
+    beats = [((task.name,), task.last_beat.timestamp()) for task in status.tasks]
+    yield _gauge("halo_ops_task_heartbeat_seconds", "When a loop last went round.", beats, ("task",))
+    errors = [((task.name,), float(task.errors)) for task in status.tasks]
+    yield _counter("halo_ops_task_errors", "Rounds of a loop that failed.", errors, ("task",))
+
+
+def _target_families(kind: str, targets: Sequence[TargetStatus]) -> Iterable[Metric]:
+    label = ("instance",)
+    up = [((t.instance,), float(t.up)) for t in targets if t.up is not None]
+    yield _gauge(f"halo_ops_{kind}_up", "Whether the last attempt went well.", up, label)
+    seen = [((t.instance,), t.last_success.timestamp()) for t in targets if t.last_success is not None]
+    yield _gauge(f"halo_ops_{kind}_last_success_seconds", "When it last went well.", seen, label)
+    attempts = [((t.instance,), float(t.attempts)) for t in targets]
+    yield _counter(f"halo_ops_{kind}_attempts", "How often it was tried.", attempts, label)
+    dropped = [((t.instance,), float(t.dropped)) for t in targets]
+    yield _counter(f"halo_ops_{kind}_dropped", "Samples that were not stored.", dropped, label)
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """Outermost first: security headers on every answer, refusal of foreign hosts, compression."""
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(AllowedHosts, hosts={*LOOPBACK, settings.address}),
+        Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
+    ]
+
+
+@cache
+def content_security_policy() -> str:
+    """Own scripts only, and the one inline script of Streamlit's page, by its hash (`blob:` is how it loads components)."""
+    page = (_package("streamlit") / "static" / "index.html").read_bytes()
+    digests = (base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _INLINE.findall(page))
+    inline = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'self'; script-src 'self' {inline} blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
+    )
+
+
+class SecurityHeaders:
+    """Adds the security headers to every HTTP answer, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = {
+            "content-security-policy": content_security_policy(),
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+            "referrer-policy": "no-referrer",
+            "cross-origin-opener-policy": "same-origin",
+            "permissions-policy": "camera=(), microphone=(), geolocation=()",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; only the start of an HTTP answer is changed."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class AllowedHosts:
+    """Refuses requests and websockets whose Host is not ours: a foreign name that resolves to loopback is an attack."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._allowed = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """400 for a foreign HTTP host, 403 (a close before accept) for a foreign websocket host."""
+        host = _PORT.sub("", Headers(scope=scope).get("host", "").lower()) if "headers" in scope else ""
+        if scope["type"] not in ("http", "websocket") or host in self._allowed:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await PlainTextResponse("this host name is not served here\n", 400)(scope, receive, send)

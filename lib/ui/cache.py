@@ -1,0 +1,132 @@
+"""The one seam between pages and signals: viewers share answers, and a source that is down leaves its last good one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib import signals
+from lib.errors import SourceError
+from lib.ui import runtime
+from lib.ui.clock import now
+from lib.window import DAY, Window
+
+TTL_S = 60
+FAILURE_S = 5
+"""A failed question is not asked again for this long, or fifty viewers would wait on a dead source one after another."""
+
+MAX_ANSWERS = 400
+Answer = Any
+"""What a signal gives: a DataFrame, or a dict of plain values and DataFrames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How one answer came to be. `stale_for` is the age of a last good value shown because its source is down."""
+
+    signal: str
+    window: Window | None
+    at: datetime
+    took_ms: float
+    source_error: str = ""
+    source: str = ""
+    stale_for: timedelta | None = None
+
+
+asked: ContextVar[list[Asked] | None] = ContextVar("asked", default=None)
+"""Where the panel that is being drawn collects its questions."""
+
+
+class _Bounded(OrderedDict[Any, Any]):
+    """A dict of at most MAX_ANSWERS entries, oldest out first, safe to use from several sessions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def put(self, key: Any, value: Any) -> None:
+        """Adds or renews an entry."""
+        with self._lock:
+            self[key] = value
+            self.move_to_end(key)
+            while len(self) > MAX_ANSWERS:
+                self.popitem(last=False)
+
+    def take_out(self, key: Any) -> None:
+        """Removes an entry if it is there."""
+        with self._lock:
+            self.pop(key, None)
+
+
+_last_good = _Bounded()
+_failures = _Bounded()
+
+
+def frame(signal_name: str, window: Window, **params: Any) -> Answer:
+    """The signal's answer for a window, asked once however many viewers look; `params` must be hashable.
+
+    While the source is down, the last good answer to the same question over the same length, marked in the panel.
+    Raises SourceError where there is none, QueryError for what cannot be asked, KeyError for an unknown signal.
+    """
+    shared = window if window.length >= 2 * DAY else Window(window.start, window.end, "UTC")
+    rest = tuple(sorted(params.items()))
+    lasting = (signal_name, shared.length, rest)
+    try:
+        answer, at, took_ms = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
+    except SourceError as error:
+        return _last_good_answer(lasting, window, error)
+    _last_good.put(lasting, (answer, at, took_ms))
+    _note(Asked(signal_name, window, at, took_ms))
+    return answer
+
+
+def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceError) -> Answer:
+    if lasting not in _last_good:
+        raise error
+    answer, at, took_ms = _last_good[lasting]
+    _note(Asked(lasting[0], window, at, took_ms, str(error), error.source, now() - at))
+    return answer.copy() if isinstance(answer, pd.DataFrame | dict) else answer
+
+
+@st.cache_data(ttl=TTL_S, max_entries=MAX_ANSWERS, show_spinner=False, refresh_mode="background")
+def _ask(
+    signal_name: str, start: datetime, end: datetime, zone: str, params: tuple[tuple[str, Any], ...]
+) -> tuple[Answer, datetime, float]:
+    key = (signal_name, start, end, zone, params)
+    until, failure = _failures.get(key, (0.0, None))
+    if failure is not None and time.monotonic() < until:
+        raise failure
+    began = time.perf_counter()
+    try:
+        answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
+    except SourceError as error:
+        _failures.put(key, (time.monotonic() + FAILURE_S, error))
+        raise
+    _failures.take_out(key)
+    return answer, now(), (time.perf_counter() - began) * 1000
+
+
+def _note(question: Asked) -> None:
+    collected = asked.get()
+    if collected is not None:
+        collected.append(question)
+
+
+def expire() -> None:
+    """Has every question asked anew; last good answers stay. For the refresh button."""
+    _ask.clear()
+    _failures.clear()
+
+
+def forget() -> None:
+    """Drops every answer, the last good ones as well: for tests."""
+    expire()
+    _last_good.clear()

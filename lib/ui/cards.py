@@ -1,0 +1,116 @@
+"""What a page is put together from: a chart of a signal, a table, a row of figures, a link to another page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.errors import SourceError
+from lib.ui import cache, clock, text, time_range
+from lib.ui import panel as states
+from lib.ui.charts import base as charts
+from lib.ui.live_chart import live_chart
+from lib.ui.pages import entry
+from lib.window import Window
+
+Build = Callable[..., charts.Figure]
+
+
+def trend(
+    signal: str, *, key: str, alt: str, unit: str = "", rule: str = "", metric: str = "", quiet: str = "Nothing",
+    build: Build = charts.lines, names: Mapping[str, str] | None = None, colours: Mapping[str, str] | None = None,
+    height: int = 240,
+) -> None:  # fmt: skip
+    """A signal over time with the rule's limit, deploys, and the period before where the viewer compares.
+
+    `metric` is what the signal is made of, for telling "none in this range" from "never exported"; `quiet` is what there
+    was none of.
+    """
+    window = time_range.time_window()
+    frame = cache.frame(signal, window)
+    if frame.empty or not frame.shape[1]:
+        _no_rows(window, metric, quiet)
+        return
+    figure = build(frame, window, unit=unit, names=names, colours=colours)
+    before = time_range.compare_window()
+    if before is not None:
+        charts.overlay_previous(figure, cache.frame(signal, before), window)
+    _limit(figure, window, rule, unit)
+    charts.markers(figure, _deploys(window), window)
+    live_chart(figure, key=key, alt=alt, height=height)
+
+
+def _no_rows(window: Window, metric: str, quiet: str) -> None:
+    if metric and not cache.frame("metric_seen", window, metric=metric)["seen"]:
+        states.never_seen(metric)
+    else:
+        states.nothing_in_range(quiet)
+
+
+def _limit(figure: charts.Figure, window: Window, rule: str, unit: str) -> None:
+    limit = cache.frame("rule_limit", window, rule=rule) if rule else {}
+    if limit:
+        scale = 100 if unit == "%" else 1
+        words = f"{rule} {limit['operator']} {text.number(limit['value'] * scale)}{unit and ' ' + unit}"
+        charts.threshold(figure, limit["value"] * scale, words, limit["severity"])
+
+
+def _deploys(window: Window) -> list[tuple[Any, str]]:
+    try:
+        found = cache.frame("version_changes", window)
+    except SourceError:
+        return []  # the chart has a source of its own; its markers may fail alone
+    return [(row.ts.to_pydatetime(), f"v{row.version}") for row in found.itertuples()]
+
+
+def percent(frame: pd.DataFrame, window: Window, **more: Any) -> charts.Figure:
+    """Lines of ratios (0–1), drawn as percentages."""
+    return charts.lines(frame * 100, window, **{**more, "unit": "%"})
+
+
+def table(
+    frame: pd.DataFrame, *, key: str, topic: str, columns: Mapping[str, Any] | None = None, select: bool = False,
+    height: int | None = None,
+) -> pd.Series[Any] | None:  # fmt: skip
+    """Rows to sort and search, times on the viewer's clock, with a CSV of all of them. Gives the row chosen by a click."""
+    shown = localised(frame)
+    more: dict[str, Any] = {"height": height} if height else {}
+    if select:
+        more |= {"on_select": "rerun", "selection_mode": "single-row"}
+    event = st.dataframe(shown, key=key, hide_index=True, column_config=dict(columns or {}), width="stretch", **more)
+    window = time_range.time_window()
+    st.download_button(
+        f"CSV, {text.number(len(frame))} rows", lambda: text.csv_bytes(shown), text.csv_name(topic, window), "text/csv",
+        key=f"csv_{key}", type="tertiary", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+    rows = event["selection"]["rows"] if select else []
+    return frame.iloc[rows[0]] if rows and rows[0] < len(frame) else None
+
+
+def localised(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its UTC times on the viewer's clock."""
+    zone = clock.display_zone()
+    times = {c: frame[c].dt.tz_convert(zone) for c in frame.columns if isinstance(frame[c].dtype, pd.DatetimeTZDtype)}
+    return frame.assign(**times)
+
+
+def figures(items: Sequence[tuple[str, str, str, str]]) -> None:
+    """A row of numbers: (label, value, change, help). Wraps on a narrow screen."""
+    with st.container(horizontal=True, gap="small"):
+        for label, shown, change, explained in items:
+            st.metric(
+                label, shown, change or None, delta_color="off", delta_arrow="off", border=True, help=explained or None
+            )
+
+
+def before(value: float | None, shown: str) -> str:
+    """The words under a number that compare it with the period before; none where that is unknown."""
+    return "" if value is None or pd.isna(value) else f"before: {shown}"
+
+
+def link(url_path: str, words: str) -> None:
+    """A link to another page that keeps the range."""
+    st.page_link(str(entry(url_path).path), label=words)

@@ -1,0 +1,1 @@
+"""Figures as plain data: built from signals' frames, drawn by live_chart."""

@@ -1,0 +1,180 @@
+"""What every figure shares: its layout, its time axis, its colours, its threshold lines and its markers.
+
+A figure is a dict in Plotly's JSON form whose arrays are numpy arrays. A colour is a token ("@critical", "@3", "@muted")
+that the chart component replaces with the colour of the theme that is on, so that a figure is built once for all viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from lib.ui.severity import LOOKS, look
+from lib.window import Window
+
+Figure = dict[str, Any]
+FEW = 6
+"""Of so few values each is marked: a line through one value, or beside a hole, would not be seen."""
+
+MUTED, TEXT, GRID, BACKGROUND = "@muted", "@text", "@grid", "@background"
+
+_BEFORE = {"color": MUTED, "width": 1.2, "dash": "dot"}
+
+
+def severity_colour(status: str) -> str:
+    """The colour token of a status, a level or a health state."""
+    word = look(status).word.lower()
+    return f"@{word.replace(' ', '_')}"
+
+
+def series_colour(position: int) -> str:
+    """The colour token of the n-th series: take the position from a fixed list of names, and a name keeps its colour."""
+    return f"@{position % 10}"
+
+
+def tokens() -> dict[str, dict[str, str]]:
+    """Severity colours per theme and token, for the chart component; the others come from the page's own style."""
+    return {
+        theme: {
+            severity_colour(status) + ending: getattr(shape, theme + ending)
+            for status, shape in LOOKS.items()
+            for ending in ("", "_text")
+        }
+        for theme in ("light", "dark")
+    }
+
+
+def layout(window: Window | None = None, *, unit: str = "", legend: bool = True, **more: Any) -> dict[str, Any]:
+    """The shared layout: the unit on the axis, no ornament; with a window, a time axis that spans all of it."""
+    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "tickfont": {"color": MUTED}}
+    xaxis: dict[str, Any] = {**axis, "showgrid": False, "showline": True}
+    if window is not None:
+        span = [local_text(moment, window.zone) for moment in (window.start, window.end)]
+        xaxis |= {"type": "date", "range": span, "hoverformat": "%d %b %H:%M:%S"}
+    yaxis = {**axis, "rangemode": "tozero", "fixedrange": window is not None, "ticksuffix": _suffix(unit), "nticks": 6}
+    return {
+        "xaxis": xaxis,
+        "yaxis": yaxis,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+        "hovermode": "x unified" if window is not None else "closest",
+        "hoverlabel": {"bgcolor": BACKGROUND, "bordercolor": GRID, "font": {"color": TEXT}},
+        "dragmode": "zoom" if window is not None else False,
+        "shapes": [],
+        "annotations": [],
+        **more,
+    }
+
+
+def _suffix(unit: str) -> str:
+    return f"\u202f{unit}" if unit else ""
+
+
+def time_axis(index: pd.DatetimeIndex, zone: str) -> dict[str, Any]:
+    """The x of a trace on the zone's clock: `x0` and `dx` (ms) for an even step, else every time. `index` is in UTC.
+
+    Times are text without a zone: Plotly would move a number by the browser's own offset.
+    """
+    local = index.tz_convert(zone).tz_localize(None)
+    steps = np.diff(local.as_unit("ms").asi8)
+    if len(local) and (len(steps) == 0 or (steps == steps[0]).all()):
+        return {"x0": local[0].isoformat(), "dx": int(steps[0]) if len(steps) else 1000}
+    return {"x": [moment.isoformat() for moment in local]}
+
+
+def lines(
+    frame: pd.DataFrame, window: Window, *, unit: str = "", colours: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None, filled: bool = False,
+) -> Figure:  # fmt: skip
+    """One line per float column of a frame indexed by `ts` (UTC); NaN leaves a hole. `names` are the legend's words."""
+    axis = time_axis(pd.DatetimeIndex(frame.index), window.zone)
+    data = []
+    for position, column in enumerate(frame.columns):
+        colour = (colours or {}).get(str(column), series_colour(position))
+        values = frame[column].to_numpy("float32", na_value=np.nan)
+        trace = {
+            "type": "scatter",
+            "mode": "lines" if np.isfinite(values).sum() > FEW else "lines+markers",
+            "marker": {"color": colour, "size": 4},
+            "name": plain((names or {}).get(str(column), str(column))),
+            **axis,
+            "y": values,
+            "line": {"color": colour, "width": 1.6},
+            "connectgaps": False,
+        }
+        data.append(trace | ({"fill": "tozeroy", "fillcolor": f"{colour}/0.15"} if filled else {}))
+    return {"data": data, "layout": layout(window, unit=unit, legend=len(data) > 1)}
+
+
+def stacked_bars(
+    frame: pd.DataFrame, window: Window, *, unit: str = "", colours: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Figure:  # fmt: skip
+    """Bars per bucket stacked by column, for counts: a frame of numbers indexed by `ts` (UTC bucket starts)."""
+    axis = time_axis(pd.DatetimeIndex(frame.index), window.zone)
+    data = [
+        {
+            "type": "bar",
+            "name": plain((names or {}).get(str(column), str(column))),
+            **axis,
+            "y": frame[column].to_numpy("float32", na_value=np.nan),
+            "marker": {"color": (colours or {}).get(str(column), series_colour(position)), "line": {"width": 0}},
+            **({"offset": 0, "width": axis["dx"]} if "dx" in axis else {}),
+        }
+        for position, column in enumerate(frame.columns)
+    ]
+    return {"data": data, "layout": layout(window, unit=unit, barmode="stack", bargap=0, legend=len(data) > 1)}
+
+
+def overlay_previous(figure: Figure, frame: pd.DataFrame, window: Window) -> Figure:
+    """Adds the preceding period, moved onto this one, as dotted lines; `frame` is indexed by its own `ts` (UTC)."""
+    moved = pd.DatetimeIndex(frame.index) + window.length
+    for column in frame.columns:
+        before = {"type": "scatter", "mode": "lines", "name": plain(f"{column}, before")}
+        shape = {"y": frame[column].to_numpy("float32", na_value=np.nan), "line": dict(_BEFORE)}
+        figure["data"].append(before | time_axis(moved, window.zone) | shape)
+    figure["layout"]["showlegend"] = True
+    return figure
+
+
+def threshold(figure: Figure, value: float, words: str, status: str = "warning") -> Figure:
+    """A labelled line at a rule's threshold, in the axis' unit."""
+    ends = {"xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value}
+    _line(figure, ends, severity_colour(status), "dash")
+    _words(figure, words, status, xref="paper", x=1, xanchor="right", y=value, yanchor="bottom")
+    return figure
+
+
+def markers(figure: Figure, moments: Sequence[tuple[datetime, str]], window: Window, status: str = "info") -> Figure:
+    """An upright line with words at each moment (a deploy, a restart, a maintenance): aware datetimes."""
+    for moment, words in moments:
+        x = local_text(moment, window.zone)
+        _line(figure, {"yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x}, severity_colour(status), "dot")
+        _words(figure, words, status, yref="paper", y=1, yanchor="top", x=x, xanchor="left")
+    return figure
+
+
+def _line(figure: Figure, ends: dict[str, Any], colour: str, dash: str) -> None:
+    figure["layout"]["shapes"].append({"type": "line", **ends, "line": {"color": colour, "width": 1.2, "dash": dash}})
+
+
+def _words(figure: Figure, words: str, status: str, **place: Any) -> None:
+    label = {"text": f"{look(status).glyph} {plain(words)}", "showarrow": False, "bgcolor": f"{BACKGROUND}/0.7"}
+    font = {"color": f"{severity_colour(status)}_text", "size": 11}
+    figure["layout"]["annotations"].append({**label, **place, "font": font})
+
+
+def plain(words: str) -> str:
+    """Foreign text for a chart: Plotly reads a little HTML, links among it, in every name and label."""
+    return str(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:120]
+
+
+def local_text(moment: datetime, zone: str) -> str:
+    """An aware moment on the zone's clock, as charts take it: "2026-03-29T09:00:00"."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S}"

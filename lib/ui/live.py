@@ -1,0 +1,28 @@
+"""Keeps a page fresh without redrawing its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from lib.ui import clock, time_range
+
+UPDATED = "_updated_at"
+
+
+def live(body: Callable[[], None]) -> None:
+    """Draws a page's body now and at every refresh, as one fragment: zoom, sort, selection and open rows stay.
+
+    Works as a call and as a decorator. A range that a chart set redraws the frame too, so that its controls agree.
+    """
+
+    def refreshed() -> None:
+        if time_range.changed_inside_fragment():
+            st.rerun(scope="app")
+        body()
+        st.session_state[UPDATED] = clock.now()
+
+    refreshed.__qualname__ = f"live.{body.__module__}.{body.__qualname__}"
+    time_range.changed_inside_fragment()
+    st.fragment(refreshed, run_every=time_range.refresh_s())()

@@ -1,0 +1,25 @@
+"""The menu: every page, one click away."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from lib.ui.pages import PAGES
+
+
+def chosen_page() -> Page:
+    """Draws the menu and gives the page that the address asks for."""
+    entries = [entry for entry in PAGES if entry.path.exists()]
+    pages = [
+        st.Page(entry.path, title=entry.title, icon=entry.icon, url_path=entry.url_path, default=not entry.url_path)
+        for entry in entries
+    ]
+    chosen = st.navigation(pages, position="hidden")
+    with st.sidebar, st.container(gap=None, key="menu"):
+        for page, entry in zip(pages, entries, strict=True):
+            with st.container(
+                key=f"menu_{'on' if page.url_path == chosen.url_path else 'off'}_{entry.url_path or 'first'}"
+            ):
+                st.page_link(page, width="stretch", help=entry.description)
+    return chosen

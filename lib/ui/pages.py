@@ -1,0 +1,40 @@
+"""The table of pages: to add one, write its file and one line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page: its file under pages/, the words of the menu, its address and what it answers."""
+
+    file: str
+    title: str
+    icon: str
+    url_path: str
+    description: str
+
+    @property
+    def path(self) -> Path:
+        """The file as an absolute path, which `st.Page` and `st.switch_page` both take."""
+        return ROOT / "pages" / self.file
+
+
+PAGES = (
+    Entry("overview.py", "Overview", ":material/monitor_heart:", "", "Is anything wrong, where, and since when"),
+    Entry("errors.py", "Errors", ":material/error:", "errors", "What is failing now, what is new"),
+    Entry("performance.py", "Performance", ":material/speed:", "performance", "How fast the service answers"),
+    Entry("queues.py", "Queues & sync", ":material/sync:", "queues", "Work that waits, sources that sync"),
+    Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
+    Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
+    Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
+)
+
+
+def entry(url_path: str) -> Entry:
+    """The page at an address ("" is the first). Raises KeyError where there is none."""
+    return {page.url_path: page for page in PAGES}[url_path]

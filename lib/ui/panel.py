@@ -1,0 +1,115 @@
+"""A card of a page: its frame, its loading state, and the five things it says instead of a blank chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from lib.errors import QueryError, SourceError, SourceRejected
+from lib.ui import cache, clock, text, time_range
+
+_DRAWN = "_drawn_panels"
+_title: ContextVar[str] = ContextVar("_title", default="")
+"""The card that is being drawn: two cards may say the same words with the same button."""
+
+
+@contextmanager
+def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[None]:
+    """A bordered card (without a title: no border). A dead source or a question that cannot be asked costs this card, not the page.
+
+    `height` (px) reserves the card's final size with a skeleton until it is drawn for the first time.
+    """
+    questions: list[cache.Asked] = []
+    with st.container(border=bool(title), height="stretch" if title else "content"):
+        if title:
+            st.subheader(title, help=help, anchor=False)
+        loading = st.empty()
+        if height and _first_time(title):
+            loading.skeleton(height)
+        token, named = cache.asked.set(questions), _title.set(title)
+        try:
+            yield
+        except SourceRejected as error:
+            _rejected(error)
+        except SourceError as error:
+            source_down(error.source, reason=str(error))
+        except QueryError as error:
+            st.warning(text.esc_md(error), icon=":material/edit:")
+        finally:
+            cache.asked.reset(token)
+            _title.reset(named)
+            loading.empty()
+        _say_stale(questions)
+
+
+def _first_time(title: str) -> bool:
+    drawn: set[str] = st.session_state.setdefault(_DRAWN, set())
+    if title in drawn:
+        return False
+    drawn.add(title)
+    return True
+
+
+def _say_stale(questions: list[cache.Asked]) -> None:
+    stale = [q for q in questions if q.stale_for is not None]
+    if stale:
+        oldest = max(stale, key=lambda q: q.stale_for or timedelta(0))
+        shown = f"{text.esc_md(oldest.source)} does not answer: this is from {text.span(oldest.stale_for)} ago."
+        st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(oldest.source_error))
+
+
+def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None) -> None:
+    """One quiet block in the middle of a card: shape, sentence, and what can be done about it."""
+    with st.container(horizontal_alignment="center", vertical_alignment="center", gap="xsmall"):
+        st.markdown(f"{glyph} {words}", text_alignment="center")
+        if detail:
+            st.caption(detail, text_alignment="center")
+        if action:
+            name, callback = action
+            st.button(name, on_click=callback, key=f"act_{_title.get()}_{name}_{words}", type="tertiary")
+
+
+def nothing_in_range(what: str = "Nothing") -> None:
+    """There was none of it in the range; offers the next wider one."""
+    wider = time_range.wider()
+    action = (f"Show the last {wider}", lambda: time_range.set_range(str(wider))) if wider else None
+    _state("○", f"{text.esc_md(what)} in this range.", action=action)
+
+
+def filtered_out(hidden: int, clear: Callable[[], None] | None = None) -> None:
+    """The filter hides everything; `clear` is a callback that takes the filter away."""
+    words = f"The filter hides all {text.number(hidden)} rows."
+    _state("○", words, action=("Clear the filter", clear) if clear else None)
+
+
+def never_seen(what: str) -> None:
+    """The field or metric has never been in the data: the integration does not send it."""
+    _state(
+        "○",
+        f"**{text.esc_md(what)}** has never been seen.",
+        "The integration does not send it, or collection is not set up for it.",
+    )
+
+
+def source_down(
+    source: str, since: datetime | None = None, last_good_age: timedelta | None = None, *, reason: str = ""
+) -> None:
+    """The source does not answer: since when (aware datetime, if known) and how old the last good value is."""
+    when = f" since {clock.stamp(since)}" if since else ""
+    old = f"The last good value is {text.span(last_good_age)} old. " if last_good_age is not None else ""
+    _state(":red-badge[▲ Source down]", f"{text.esc_md(source)} does not answer{when}.", old + text.esc_md(reason))
+
+
+def all_good(words: str) -> None:
+    """Nothing is wrong, which is worth saying, with the time it was looked at: "0 errors in 24 h"."""
+    checked = f"checked {clock.local(clock.now()):%H:%M}"
+    _state(":green-badge[✓ OK]", f"{text.esc_md(words)}, {checked}.")
+
+
+def _rejected(error: SourceError) -> None:
+    detail = "Asking again will not help: look at its settings. " + text.esc_md(error)
+    _state(":red-badge[▲ Refused]", f"{text.esc_md(error.source)} refused the question.", detail)

@@ -1,0 +1,34 @@
+"""What this process was started with, where the pages find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib.settings import Settings
+from lib.status import WorkerStatus
+from lib.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The settings, the stores that questions go to, and how the collection stands (None: no worker here)."""
+
+    settings: Settings
+    stores: Stores
+    status: Callable[[], WorkerStatus | None]
+
+
+_held: list[Runtime] = []
+
+
+def install(runtime: Runtime | None) -> None:
+    """Sets what the pages see; None takes it away again. Called by the server's start, and by tests."""
+    _held[:] = [] if runtime is None else [runtime]
+
+
+def current() -> Runtime:
+    """What was installed. Raises RuntimeError before the server has started."""
+    if not _held:
+        raise RuntimeError("the dashboard has not started: run it with `python app.py`")
+    return _held[0]

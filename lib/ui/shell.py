@@ -1,0 +1,18 @@
+"""The frame around every page: menu, header, time range. Runs once per visit and per change of a control."""
+
+import streamlit as st
+
+from lib.ui.header import header
+from lib.ui.menu import chosen_page
+from lib.ui.range_controls import controls, kept_in_address
+from lib.ui.skin import skin
+
+st.set_page_config("Halo Ops", "🩺", layout="wide", initial_sidebar_state="auto")
+skin()
+kept_in_address()
+page = chosen_page()
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="frame"):
+    controls()
+    with st.container(width="content", key="header_slot"):
+        header()
+page.run()

@@ -1,0 +1,41 @@
+// Keys of the frame: they press what is on the page, so that a key can never do what a click cannot.
+const KEYS = {
+  "t": ".st-key-range_popover button",
+  "p": ".st-key-pause button",
+  "?": ".st-key-keys button",
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable=true]")) return;
+  if (event.key === "/") {
+    const search = document.querySelector("input[type=search]");
+    if (search) { event.preventDefault(); search.focus(); }
+  } else if (KEYS[event.key]) {
+    document.querySelector(KEYS[event.key])?.click();
+  }
+}
+
+// Streamlit gives the theme's colours to components only: the style sheet needs them for the whole page.
+function spread(element) {
+  const style = getComputedStyle(element);
+  for (const name of ["primary", "background", "border"]) {
+    const value = style.getPropertyValue(`--st-${name}-color`);
+    if (document.documentElement.style.getPropertyValue(`--halo-${name}`) !== value) {
+      document.documentElement.style.setProperty(`--halo-${name}`, value);
+    }
+  }
+}
+
+export default function ({ parentElement }) {
+  const observer = new MutationObserver(() => spread(parentElement));
+  const app = document.querySelector("[data-testid=stApp]");
+  for (const node of [document.body, document.head, app, parentElement]) {
+    if (node) observer.observe(node, { attributes: true, childList: node === document.head, attributeFilter: ["class", "style"] });
+  }
+  spread(parentElement);
+  document.addEventListener("keydown", onKey);
+  return () => {
+    observer.disconnect();
+    document.removeEventListener("keydown", onKey);
+  };
+}

@@ -1,0 +1,90 @@
+"""System: what the processes use, against which limit, and what was deployed."""
+
+import streamlit as st
+
+from lib.ui import cache, cards, text
+from lib.ui.charts import base as charts
+from lib.ui.live import live
+from lib.ui.panel import nothing_in_range, panel
+from lib.ui.time_range import time_window
+
+
+def instances() -> None:
+    """Every instance now."""
+    found = cache.frame("instances", time_window())
+    if found.empty:
+        nothing_in_range("No instance was scraped")
+        return
+    columns = {
+        "instance": "Instance",
+        "up": st.column_config.CheckboxColumn("Up", width=50),
+        "uptime_s": st.column_config.NumberColumn("Uptime (h)", format="%.1f"),
+        "version": "Version",
+        "job": None,
+        "started": st.column_config.DatetimeColumn("Started", format="D MMM HH:mm:ss"),
+        "cpu_cores": st.column_config.NumberColumn("CPU (cores)", format="%.2f"),
+        "memory_mib": st.column_config.NumberColumn("Memory (MiB)", format="%.0f"),
+        "scrape_ms": st.column_config.NumberColumn("Scrape (ms)", format="%.0f"),
+    }
+    cards.table(found.assign(uptime_s=found["uptime_s"] / 3600), key="instances", topic="instances", columns=columns)
+
+
+def starts() -> None:
+    """Processes that began in the range."""
+    found = cache.frame("restarts", time_window())
+    if found.empty:
+        nothing_in_range("No restart")
+        return
+    columns = {"instance": "Instance", "ts": st.column_config.DatetimeColumn("Began", format="D MMM HH:mm:ss")}
+    cards.table(found, key="restarts", topic="restarts", columns=columns)
+
+
+def backup() -> None:
+    """How old the last good backup is."""
+    age_s = cache.frame("backup", time_window())["age_s"]
+    cards.figures(
+        [("Last good backup", text.NONE if age_s is None else f"{text.span(age_s)} ago", "", "By the service's metric")]
+    )
+
+
+def body() -> None:
+    with panel("Instances"):
+        instances()
+    for pair in PAIRS:
+        for column, (title, options) in zip(st.columns(2), pair, strict=True):
+            with column, panel(title, height=220):
+                cards.trend(height=220, **options)
+    with panel("Versions", height=220, help="Log records by the version that wrote them."):
+        cards.trend("versions", key="versions", quiet="No log record", build=charts.stacked_bars,
+                    alt="Log records per bucket by service version over time")  # fmt: skip
+    left, right = st.columns([2, 1])
+    with left, panel("Restarts"):
+        starts()
+    with right, panel("Backup"):
+        backup()
+
+
+PAIRS = (
+    (
+        ("CPU", {"signal": "cpu", "key": "cpu", "unit": "cores", "metric": "process_cpu_seconds_total",
+                 "alt": "Processor cores used per instance over time"}),
+        ("Memory", {"signal": "memory", "key": "memory", "unit": "MiB", "metric": "process_resident_memory_bytes",
+                    "alt": "Resident memory per instance over time"}),
+    ),
+    (
+        ("Event-loop lag", {"signal": "event_loop_lag", "key": "lag", "unit": "ms", "metric": "nodejs_eventloop_lag_seconds",
+                            "alt": "How late the event loop is, per instance over time"}),
+        ("Database connections in use", {"signal": "db_pool_ratio", "key": "pool", "rule": "DBConnectionPoolExhausted",
+                                         "metric": "db_connections_max", "build": cards.percent, "unit": "%",
+                                         "alt": "Share of database connections in use, with the alert limit"}),
+    ),
+    (
+        ("Open files", {"signal": "open_files", "key": "fds", "metric": "process_open_fds",
+                        "alt": "Open file descriptors per instance over time"}),
+        ("Active connections", {"signal": "active_connections", "key": "connections", "metric": "active_connections",
+                                "alt": "Connections in use per instance over time"}),
+    ),
+)  # fmt: skip
+
+st.title("System", anchor=False)
+live(body)

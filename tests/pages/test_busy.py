@@ -1,0 +1,109 @@
+"""Every page on a small integration's three hours: it draws, and says what is true of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.settings import Settings
+from lib.stores import Stores
+from lib.ui import cache, runtime
+from lib.ui.pages import PAGES, entry
+from tests.seed import HOUR, NOW, RULES, empty_stores, fill
+
+SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    with empty_stores(tmp_path_factory.mktemp("pages")) as stores:
+        fill(stores)
+        yield stores
+
+
+@pytest.fixture
+def page(seeded: Stores, tmp_path: Path) -> Iterator[AppTest]:
+    """The frame over the seeded hour, before a page was chosen."""
+    cache.forget()
+    runtime.install(runtime.Runtime(Settings(data_dir=tmp_path, rules_file=RULES), seeded, lambda: None))
+    test = AppTest.from_file(SHELL, default_timeout=30)
+    test.query_params["range"] = f"{HOUR.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
+    test.query_params["zone"] = "UTC"
+    yield test
+    runtime.install(None)
+    cache.forget()
+
+
+def drawn(page: AppTest, url_path: str) -> AppTest:
+    test = page.run()
+    return test.switch_page(str(entry(url_path).path)).run() if url_path else test
+
+
+def metrics(test: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in test.metric}
+
+
+def shown(test: AppTest) -> str:
+    """All plain text and markdown of the page."""
+    return "\n".join([*(t.value for t in test.text), *(m.value for m in test.markdown)])
+
+
+@pytest.mark.parametrize("url_path", [page.url_path for page in PAGES])
+def test_a_page_draws_on_a_busy_hour(url_path: str, page: AppTest) -> None:
+    test = drawn(page, url_path)
+
+    assert [str(e) for e in test.exception] == []
+    assert [e.value for e in test.error] == []
+    assert "does not answer" not in shown(test)
+
+
+def test_the_overview_says_what_is_wrong_and_where(page: AppTest) -> None:
+    test = drawn(page, "")
+
+    assert "1 new error pattern in the last hour" in shown(test)
+    assert "30.0 lead syncs a minute fail; the limit is 10" in shown(test)
+    assert metrics(test)["Failed requests"] == "2 %"
+    assert metrics(test)["95th percentile"] == "750 ms"
+
+
+def test_errors_shows_the_last_hour_and_marks_the_new_pattern(page: AppTest) -> None:
+    test = drawn(page, "errors")
+
+    patterns = next(t.value for t in test.dataframe if "pattern" in t.value.columns)
+    assert metrics(test)["Errors, last hour"] == "9"
+    assert metrics(test)["Requests failed, last hour"] == "9.1 %"
+    assert dict(zip(patterns["pattern"], patterns["is_new"], strict=True)) == {
+        "HaloPSA rejected lead <id>": True,
+        "Token refresh failed: invalid_client": False,
+    }
+
+
+def test_performance_shows_percentiles_in_ms_and_the_slowest_route_first(page: AppTest) -> None:
+    test = drawn(page, "performance")
+
+    routes = next(t.value for t in test.dataframe if "route" in t.value.columns)
+    assert routes["route"].iloc[0] == "/api/reports"
+    assert "800 ms" in metrics(test).values()
+
+
+def test_queues_shows_growth_and_the_stale_source(page: AppTest) -> None:
+    test = drawn(page, "queues")
+
+    sources = next(t.value for t in test.dataframe if "last_success" in t.value.columns)
+    assert dict(zip(sources["source"], sources["success_ratio"], strict=True)) == {"apollo": 1.0, "zoominfo": 0.0}
+
+
+def test_leads_shows_the_funnel_in_numbers(page: AppTest) -> None:
+    test = drawn(page, "leads")
+
+    assert {"12", "3", "1"} <= set(metrics(test).values())
+
+
+def test_health_lists_the_outage_with_its_reason(page: AppTest) -> None:
+    test = drawn(page, "health")
+
+    outages = next(t.value for t in test.dataframe if "ongoing" in t.value.columns)
+    assert "connection refused" in outages["reason"].tolist()

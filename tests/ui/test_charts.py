@@ -1,0 +1,66 @@
+"""Figures as plain data, and how they travel."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from lib.ui.charts import base
+from lib.ui.live_chart import encoded
+from lib.window import Window
+
+NOON = datetime(2026, 3, 27, 12, tzinfo=UTC)
+
+
+def index(hours: int, start: datetime = NOON) -> pd.DatetimeIndex:
+    return pd.date_range(start, periods=hours, freq="1h")
+
+
+def test_an_even_step_travels_as_start_and_step_on_the_viewers_clock() -> None:
+    axis = base.time_axis(index(3), "Europe/Berlin")
+
+    assert axis == {"x0": "2026-03-27T13:00:00", "dx": 3_600_000}
+
+
+def test_a_change_of_clocks_sends_every_time() -> None:
+    axis = base.time_axis(index(4, datetime(2026, 3, 28, 23, tzinfo=UTC)), "Europe/Berlin")  # 02:00 is skipped
+
+    assert axis["x"] == [
+        "2026-03-29T00:00:00", "2026-03-29T01:00:00", "2026-03-29T03:00:00", "2026-03-29T04:00:00"
+    ]  # fmt: skip
+
+
+def test_a_hole_stays_a_hole_and_numbers_travel_as_float32() -> None:
+    frame = pd.DataFrame({"p95": [1.5, np.nan, 3.0]}, index=index(3))
+    figure = encoded(base.lines(frame, Window(NOON, NOON + timedelta(hours=3)), unit="ms"))
+
+    y = figure["data"][0]["y"]
+    values = np.frombuffer(base64.b64decode(y["bdata"]), dtype="<f4")
+    assert y["dtype"] == "f4"
+    assert values[[0, 2]].tolist() == [1.5, 3.0]
+    assert np.isnan(values[1])
+
+
+def test_a_grid_travels_with_its_shape() -> None:
+    assert encoded(np.zeros((2, 3)))["shape"] == "2, 3"
+
+
+def test_text_from_outside_is_no_markup_in_a_chart() -> None:
+    frame = pd.DataFrame({'<a href="https://evil.example">x</a>': [1.0]}, index=index(1))
+
+    assert "<" not in base.lines(frame, Window.last("1h", NOON))["data"][0]["name"]
+
+
+def test_a_threshold_has_a_line_and_words() -> None:
+    figure = base.threshold(base.lines(pd.DataFrame(index=index(0)), Window.last("1h", NOON)), 1000, "p95 > 1000 ms")
+
+    assert figure["layout"]["shapes"][0]["y0"] == 1000
+    assert "p95 &gt; 1000 ms" in figure["layout"]["annotations"][0]["text"]
+
+
+def test_both_themes_have_the_same_colour_tokens() -> None:
+    tokens = base.tokens()
+
+    assert tokens["light"].keys() == tokens["dark"].keys()
+    assert base.severity_colour("error") in tokens["light"]
