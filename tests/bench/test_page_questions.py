@@ -1,0 +1,114 @@
+"""What one page asks of the log store costs less than five bare counts of the raw rows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lib.logs.base import LogQuery, Match
+from lib.logs.duckdb import DuckLogs
+from lib.window import Window
+from tests.bench.log_week import END, LENGTH, week
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+
+RECORDS = 1_000_000
+BARE = (
+    "SELECT time_bucket(INTERVAL 5 minutes, ts) AS bucket, level, count(*) FROM records "
+    "WHERE ts >= ? AND ts < ? GROUP BY ALL"
+)
+ERRORS = (Match("level", ("error",)),)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
+    """A store with a week of records, compacted as the worker does."""
+    store = DuckLogs(Path(tmp_path_factory.mktemp("bench")) / "logs.duckdb")
+    parts = list(week(RECORDS))
+    started = time.perf_counter()
+    for part in parts:
+        store.write(part)
+    taken = time.perf_counter() - started
+    print(f"\ningest: {RECORDS / taken:,.0f} records/s, {store.size_bytes() / RECORDS:.0f} bytes/record")
+    store.compact()
+    yield store
+    store.close()
+
+
+def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(logs: DuckLogs) -> None:
+    window = Window(END - LENGTH, END)
+    pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
+    ends = [window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)]
+    bare_count = {"bare": lambda: logs._db.columns(BARE, ends)}
+
+    medians = _interleaved(bare_count | pages["errors"] | pages["performance"], rounds=15)
+
+    bare = medians["bare"]
+    ratios = {name: sum(medians[question] for question in page) / bare for name, page in pages.items()}
+    print("\n" + "\n".join(f"{name:22s} {took * 1000:7.1f} ms" for name, took in medians.items()))
+    print("ratios", {name: round(ratio, 2) for name, ratio in ratios.items()}, f"both {sum(ratios.values()):.2f}")
+    assert max(ratios.values()) < 5
+    assert max(medians.values()) < 0.030
+
+
+def test_a_day_in_minutes_is_as_quick(logs: DuckLogs) -> None:
+    window = Window(END - timedelta(days=1), END)
+
+    medians = _interleaved(_errors_page(logs, window) | _performance_page(logs, window), rounds=10)
+
+    print(f"\nall over 24 h: {sum(medians.values()) * 1000:.1f} ms")
+    assert max(medians.values()) < 0.050
+
+
+def test_a_small_write_takes_milliseconds(logs: DuckLogs) -> None:
+    late = next(week(10, seed=2)).slice(0, 1)
+    now = late.set_column(0, late.schema.field(0), pa.array([END], late.schema.field(0).type))
+    tenfold = pa.concat_tables([now] * 10)
+
+    took = {"newest minute": _median(lambda: logs.write(tenfold)), "a past hour": _median(lambda: logs.write(late))}
+
+    print("\nwrite of a few records:", {name: f"{median * 1000:.1f} ms" for name, median in took.items()})
+    assert took["newest minute"] < 0.020
+    assert took["a past hour"] < 0.100  # makes that hour's sums anew
+
+
+def _median(action: Callable[[], object]) -> float:
+    return _interleaved({"": action}, rounds=30)[""]
+
+
+def _errors_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], object]]:
+    step, every, errors = window.step(), LogQuery(window), LogQuery(window, ERRORS)
+    return {
+        "trend by level": lambda: logs.totals(every, by=["level"], step=step),
+        "errors now": lambda: logs.totals(errors),
+        "errors before": lambda: logs.totals(LogQuery(window.previous(), ERRORS)),
+        "errors by route": lambda: logs.totals(errors, by=["route", "operation"]),
+        "error patterns": lambda: logs.patterns(errors),
+        "newest errors": lambda: logs.search(errors, limit=50),
+    }
+
+
+def _performance_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], object]]:
+    step, every = window.step(), LogQuery(window)
+    return {
+        "latency": lambda: logs.durations(every),
+        "latency over time": lambda: logs.durations(every, step=step),
+        "slowest routes": lambda: logs.durations(every, by=["method", "route"]),
+        "distribution": lambda: logs.duration_histogram(every, [0, 100, 500, 1000, 5000]),
+    }
+
+
+def _interleaved(questions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    took: dict[str, list[float]] = {name: [] for name in questions}
+    for _ in range(rounds):
+        for name, ask in questions.items():
+            started = time.perf_counter()
+            ask()
+            took[name].append(time.perf_counter() - started)
+    return {name: statistics.median(times) for name, times in took.items()}

@@ -1,0 +1,103 @@
+"""Viewers without a browser: they speak Streamlit's own websocket protocol, refreshing fragments as a browser would."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+
+@dataclass
+class Viewer:
+    """One open page. `refresh_ms` holds how long each refresh took from the request to its last message."""
+
+    base_url: str
+    page: str
+    query: str = ""
+    refresh_ms: list[float] = field(default_factory=list)
+    received_bytes: list[int] = field(default_factory=list)
+    fragments: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    async def watch(self, every_s: float, refreshes: int, started: asyncio.Event, offset_s: float = 0.0) -> None:
+        """Opens the page; `offset_s` after `started`, refreshes every fragment that refreshes itself, `refreshes` times."""
+        parts = urlsplit(self.base_url)
+        async with websockets.connect(
+            f"ws://{parts.netloc}/_stcore/stream",
+            origin=f"http://{parts.netloc}",  # type: ignore[arg-type]
+            subprotocols=["streamlit"],  # type: ignore[list-item]
+            max_size=None,
+            open_timeout=60,
+        ) as socket:
+            await self._run(socket)
+            await started.wait()
+            await asyncio.sleep(offset_s)
+            for _ in range(refreshes):
+                begun = time.perf_counter()
+                await self._refresh(socket)
+                self.refresh_ms.append((time.perf_counter() - begun) * 1000)
+                await asyncio.sleep(max(0.0, every_s - (time.perf_counter() - begun)))
+
+    async def _refresh(self, socket: websockets.ClientConnection) -> None:
+        received = 0
+        for fragment in list(self.fragments):
+            received += await self._run(socket, fragment)
+        self.received_bytes.append(received)
+
+    async def _run(self, socket: websockets.ClientConnection, fragment: str = "") -> int:
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_name = self.page
+        message.rerun_script.context_info.timezone = "UTC"
+        if fragment:
+            message.rerun_script.fragment_id = fragment
+            message.rerun_script.is_auto_rerun = True
+        await socket.send(message.SerializeToString())
+        return await self._until_finished(socket, bool(fragment))
+
+    async def _until_finished(self, socket: websockets.ClientConnection, of_fragment: bool) -> int:
+        wanted = (
+            ForwardMsg.ScriptFinishedStatus.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+            if of_fragment
+            else ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY
+        )
+        received = 0
+        while True:
+            raw = await asyncio.wait_for(socket.recv(), timeout=60)
+            received += len(raw)
+            message = ForwardMsg()
+            message.ParseFromString(raw if isinstance(raw, bytes) else raw.encode())
+            self._note(message)
+            if message.WhichOneof("type") == "script_finished" and message.script_finished == wanted:
+                return received
+
+    def _note(self, message: ForwardMsg) -> None:
+        kind = message.WhichOneof("type")
+        if kind == "auto_rerun":
+            self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+        elif kind == "stop_auto_rerun":
+            self.fragments.pop(message.stop_auto_rerun.fragment_id, None)
+        elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+            self.failures.append(message.delta.new_element.exception.message)
+        elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
+            self.failures.append("the page does not compile")
+
+
+async def crowd(base_url: str, pages: list[str], count: int, every_s: float, refreshes: int) -> list[Viewer]:
+    """`count` viewers spread over the pages; all are open before the first refresh, which are spread over `every_s`."""
+    viewers = [Viewer(base_url, pages[i % len(pages)]) for i in range(count)]
+    started = asyncio.Event()
+    tasks = []
+    for i, viewer in enumerate(viewers):
+        tasks.append(asyncio.create_task(viewer.watch(every_s, refreshes, started, offset_s=every_s * i / count)))
+        await asyncio.sleep(every_s / count)
+    while not all(viewer.fragments or task.done() for viewer, task in zip(viewers, tasks, strict=True)):
+        await asyncio.sleep(0.05)
+    started.set()
+    await asyncio.gather(*tasks)
+    return viewers
