@@ -33,9 +33,7 @@ export default function ({ parentElement }) {
     if (node) observer.observe(node, { attributes: true, childList: node === document.head, attributeFilter: ["class", "style"] });
   }
   spread(parentElement);
-  document.addEventListener("keydown", onKey);
-  return () => {
-    observer.disconnect();
-    document.removeEventListener("keydown", onKey);
-  };
+  // Once, and for as long as the page lives: a rerun mounts this anew, and a key in between would be lost.
+  if (!window.haloKeys) document.addEventListener("keydown", (window.haloKeys = onKey));
+  return () => observer.disconnect();
 }
