@@ -90,7 +90,9 @@ def outages() -> None:
         else:
             all_good(f"No outage in {text.span(window.length)}")
         return
-    shown = found.assign(duration_s=[text.span(length) for length in found["duration_s"]])
+    shown = found.assign(
+        duration_s=[text.span(length) for length in found["duration_s"]], until=found["until"].mask(found["ongoing"])
+    )
     columns = {
         "check": "Check",
         "target": "Instance",

@@ -60,7 +60,7 @@ def body() -> None:
     with right, panel("Opportunities by value", height=220):
         ranges()
     with panel("Leads, conversions and opportunities", height=240):
-        cards.trend("leads_trend", key="trend", quiet="No lead event", names=STAGES, build=charts.lines,
+        cards.trend("leads_trend", key="trend", quiet="No lead event", names=STAGES, build=charts.counted_lines,
                     alt="Leads created, converted and opportunities per bucket over time")  # fmt: skip
     left, right = st.columns(2)
     with left, panel("Created by source", height=240):

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.ui import cache, cards, text
+from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.pages import entry
 from lib.ui.panel import nothing_in_range, panel
@@ -60,7 +61,7 @@ def changed() -> None:
         "what": st.column_config.TextColumn("What", width="large"),
         "page": None,
     }
-    cards.table(found, key="changes", topic="changes", columns=columns, height=260)
+    cards.table(found, key="changes", topic="changes", columns=columns, height=260 if len(found) > 6 else None)
 
 
 def body() -> None:
@@ -80,7 +81,7 @@ def body() -> None:
     left, right = st.columns(2)
     with left, panel("Requests by status", height=240):
         cards.trend("request_rate", key="rate", unit="/s", metric="http_requests_total", quiet="No requests",
-                    alt="Requests per second by status class over time")  # fmt: skip
+                    colours=charts.STATUS_CLASSES, alt="Requests per second by status class over time")  # fmt: skip
     with right, panel("What changed"):
         changed()
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from lib.ui import cache, cards, text
 from lib.ui.charts import performance as charts
+from lib.ui.charts.base import STATUS_CLASSES
 from lib.ui.live import live
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import never_seen, nothing_in_range, panel
@@ -91,7 +92,7 @@ def body() -> None:
     left, right = st.columns(2)
     with left, panel("Requests by status", height=240):
         cards.trend("request_rate", key="rate", unit="/s", metric="http_requests_total", quiet="No request",
-                    alt="Requests per second by status class over time")  # fmt: skip
+                    colours=STATUS_CLASSES, alt="Requests per second by status class over time")  # fmt: skip
     with right, panel("Active connections", height=240):
         cards.trend("active_connections", key="connections", metric="active_connections",
                     alt="Connections in use per instance over time")  # fmt: skip

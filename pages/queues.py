@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lib.ui import cache, cards
+from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.panel import never_seen, nothing_in_range, panel
@@ -27,12 +27,13 @@ def queues() -> None:
         "items": st.column_config.NumberColumn("Items", format="%.0f"),
         "growth_per_min": st.column_config.NumberColumn("Growth (items/min)", format="%.1f", help="Over 15 minutes"),
         "limit": st.column_config.NumberColumn("Limit", format="%.0f", help="Of the alert rule"),
-        "to_limit_s": st.column_config.NumberColumn(
-            "Reaches it in (s)", format="%.0f", help="At this growth; empty while it does not grow"
-        ),
+        "to_limit_s": st.column_config.TextColumn("Reaches it in", help="At this growth; – while it does not grow"),
     }
-    found["status"] = [look(status).label for status in found["status"]]
-    cards.table(found, key="queues", topic="queues", columns=columns)
+    shown = found.assign(
+        status=[look(status).label for status in found["status"]],
+        to_limit_s=["over it" if seconds == 0 else text.span(seconds) for seconds in found["to_limit_s"]],
+    )
+    cards.table(shown, key="queues", topic="queues", columns=columns)
 
 
 def sources() -> None:
@@ -51,9 +52,10 @@ def sources() -> None:
         "avg_ms": st.column_config.NumberColumn("Average run (ms)", format="%.0f"),
         "last_run": st.column_config.DatetimeColumn("Last run", format="D MMM HH:mm"),
         "last_success": st.column_config.DatetimeColumn("Last success", format="D MMM HH:mm"),
-        "age_s": st.column_config.NumberColumn("Age (s)", format="%.0f", help="Since the last successful run"),
+        "age_s": st.column_config.TextColumn("Age", help="Since the last successful run"),
     }
-    cards.table(found, key="sources", topic="sync by source", columns=columns)
+    shown = found.assign(age_s=[text.span(seconds) for seconds in found["age_s"]])
+    cards.table(shown, key="sources", topic="sync by source", columns=columns)
 
 
 def body() -> None:

@@ -6,6 +6,7 @@ from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.panel import nothing_in_range, panel
+from lib.ui.severity import look
 from lib.ui.time_range import time_window
 
 
@@ -17,16 +18,20 @@ def instances() -> None:
         return
     columns = {
         "instance": "Instance",
-        "up": st.column_config.CheckboxColumn("Up", width=50),
-        "uptime_s": st.column_config.NumberColumn("Uptime (h)", format="%.1f"),
+        "up": st.column_config.TextColumn("Scrape", help="Whether its /metrics answers", width=90),
+        "uptime_s": "Up for",
         "version": "Version",
         "job": None,
         "started": st.column_config.DatetimeColumn("Started", format="D MMM HH:mm:ss"),
         "cpu_cores": st.column_config.NumberColumn("CPU (cores)", format="%.2f"),
         "memory_mib": st.column_config.NumberColumn("Memory (MiB)", format="%.0f"),
-        "scrape_ms": st.column_config.NumberColumn("Scrape (ms)", format="%.0f"),
+        "scrape_ms": st.column_config.NumberColumn("Scrape took (ms)", format="%.0f"),
     }
-    cards.table(found.assign(uptime_s=found["uptime_s"] / 3600), key="instances", topic="instances", columns=columns)
+    shown = found.assign(
+        up=[look("up" if up else "down").label for up in found["up"]],
+        uptime_s=[text.span(seconds) for seconds in found["uptime_s"]],
+    )
+    cards.table(shown, key="instances", topic="instances", columns=columns)
 
 
 def starts() -> None:

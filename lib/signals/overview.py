@@ -50,6 +50,11 @@ def _limit(stores: Stores, window: Window, rule: str) -> float:
     return float(rule_limit(stores, window, rule).get("value", float("inf")))
 
 
+def _severity(stores: Stores, window: Window, rule: str) -> str:
+    """What being over the rule's limit means, by the rule itself."""
+    return str(rule_limit(stores, window, rule).get("severity", "warning"))
+
+
 def verdicts(stores: Stores, window: Window) -> pd.DataFrame:
     """One row per area: `area`, `status` (critical, warning, ok, no data), `reason`, `page` (its address).
 
@@ -69,7 +74,7 @@ def _errors(stores: Stores, window: Window) -> Verdict:
     recent = Window(window.end - RECENT, window.end, window.zone)
     limit, now = _limit(stores, window, "HighErrorRate"), _worst(stores, window, "HighErrorRate")
     if now is not None and now > limit:
-        return "critical", f"{now:.1%} of requests fail; the limit is {limit:.0%}"
+        return _severity(stores, window, "HighErrorRate"), f"{now:.1%} of requests fail; the limit is {limit:.0%}"
     if not covers(stores, recent):
         return "no data", "no log record in the last 15 minutes"
     found = errors.error_patterns(stores, Window(window.end - timedelta(hours=1), window.end, window.zone))
@@ -86,7 +91,7 @@ def _latency(stores: Stores, window: Window) -> Verdict:
     if now is None:
         return "no data", "no requests were timed in the last 5 minutes"
     words = f"95th percentile {now:,.0f} ms; the limit is {limit:,.0f} ms".replace(",", "\u202f")
-    return ("warning" if now > limit else "ok"), words
+    return (_severity(stores, window, "SlowResponseTime") if now > limit else "ok"), words
 
 
 def _queues(stores: Stores, window: Window) -> Verdict:
@@ -94,9 +99,12 @@ def _queues(stores: Stores, window: Window) -> Verdict:
     failures, limit = _worst(stores, window, "LeadSyncFailures"), _limit(stores, window, "LeadSyncFailures")
     if not depth.empty and (depth["items"] > depth["limit"]).any():
         worst = depth.iloc[0]
-        return "warning", f"queue {worst['queue']} holds {worst['items']:.0f} items; the limit is {worst['limit']:.0f}"
+        words = f"queue {worst['queue']} holds {worst['items']:.0f} items; the limit is {worst['limit']:.0f}"
+        return str(worst["status"]), words
     if failures is not None and failures > limit:
-        return "warning", f"{failures:.1f} lead syncs a minute fail; the limit is {limit:g}"
+        return _severity(
+            stores, window, "LeadSyncFailures"
+        ), f"{failures:.1f} lead syncs a minute fail; the limit is {limit:g}"
     late = _late_sources(stores, window)
     if late:
         return "warning", f"no successful sync of {', '.join(late)} in the last {LATE_SYNC.seconds // 3600} hours"
@@ -130,7 +138,8 @@ def _system(stores: Stores, window: Window) -> Verdict:
         _limit(stores, window, "DBConnectionPoolExhausted"),
     )
     if pool is not None and pool > limit:
-        return "critical", f"{pool:.0%} of the database connections are in use; the limit is {limit:.0%}"
+        words = f"{pool:.0%} of the database connections are in use; the limit is {limit:.0%}"
+        return _severity(stores, window, "DBConnectionPoolExhausted"), words
     recent = Window(window.end - RECENT, window.end, window.zone)
     found = system.instances(stores, recent)
     if found.empty or found["cpu_cores"].isna().all():

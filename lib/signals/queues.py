@@ -26,24 +26,26 @@ def queue_depth(stores: Stores, window: Window) -> pd.DataFrame:
 
 def queue_status(stores: Stores, window: Window) -> pd.DataFrame:
     """Each queue at the window's end: `queue`, `items`, `limit` (rule QueueBacklog; NaN = no rule), `growth_per_min`
-    (over 15 min; NaN = unknown), `to_limit_s` (at this growth; 0 = over it, NaN = not growing), `status`.
+    (over 15 min; NaN = unknown), `to_limit_s` (at this growth; 0 = over it, NaN = not growing), `status` (over the limit:
+    the rule's severity; reached within the hour: warning).
 
     Fullest first; no rows without the metric. Raises SourceError.
     """
     items, growth = (by_label(stores, window, expression, "queue_name") for expression in (DEPTH, GROWTH))
-    limit = float(rule_limit(stores, window, "QueueBacklog").get("value", np.nan))
+    rule = rule_limit(stores, window, "QueueBacklog")
+    limit, severity = float(rule.get("value", np.nan)), str(rule.get("severity", "warning"))
     rows = [
-        (name, depth, limit, growth.get(name, np.nan), *_ahead(depth, limit, growth.get(name, np.nan)))
+        (name, depth, limit, growth.get(name, np.nan), *_ahead(depth, limit, growth.get(name, np.nan), severity))
         for name, depth in items.items()
     ]
     columns = ["queue", "items", "limit", "growth_per_min", "to_limit_s", "status"]
     return pd.DataFrame(rows, columns=columns).sort_values("items", ascending=False, ignore_index=True)
 
 
-def _ahead(depth: float, limit: float, growth_per_min: float) -> tuple[float, str]:
+def _ahead(depth: float, limit: float, growth_per_min: float, severity: str) -> tuple[float, str]:
     """Seconds until the limit, and what to think of it: an hour's notice is a warning."""
     if depth > limit:
-        return 0.0, "critical"
+        return 0.0, severity
     to_limit_s = (limit - depth) / growth_per_min * 60 if growth_per_min > 0 else np.nan
     return to_limit_s, "warning" if to_limit_s < 3600 else "ok"
 

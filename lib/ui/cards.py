@@ -17,6 +17,8 @@ from lib.ui.pages import entry
 from lib.window import Window
 
 Build = Callable[..., charts.Figure]
+FEW_ROWS = 20
+"""So many rows are shown whole; a longer table scrolls."""
 
 
 def trend(
@@ -75,12 +77,22 @@ def table(
     frame: pd.DataFrame, *, key: str, topic: str, columns: Mapping[str, Any] | None = None, select: bool = False,
     height: int | None = None,
 ) -> pd.Series[Any] | None:  # fmt: skip
-    """Rows to sort and search, times on the viewer's clock, with a CSV of all of them. Gives the row chosen by a click."""
+    """Rows to sort and search, times on the viewer's clock, with a CSV of all of them. Gives the row chosen by a click.
+
+    The columns that `columns` names come first, in its order. `height` (px) is for a table of more rows than that holds.
+    """
     shown = localised(frame)
-    more: dict[str, Any] = {"height": height} if height else {}
+    named = [name for name in columns or () if name in shown]
+    order = [*named, *(name for name in shown.columns if name not in named)]
+    more: dict[str, Any] = (
+        {"height": "content"} if len(frame) <= FEW_ROWS and not height else {"height": height or "auto"}
+    )
     if select:
         more |= {"on_select": "rerun", "selection_mode": "single-row"}
-    event = st.dataframe(shown, key=key, hide_index=True, column_config=dict(columns or {}), width="stretch", **more)
+    event = st.dataframe(
+        shown, key=key, hide_index=True, column_order=order, column_config=dict(columns or {}), width="stretch",
+        placeholder=text.NONE, **more,
+    )  # fmt: skip
     window = time_range.time_window()
     st.download_button(
         f"CSV, {text.number(len(frame))} rows", lambda: text.csv_bytes(shown), text.csv_name(topic, window), "text/csv",

@@ -107,3 +107,10 @@ def test_health_lists_the_outage_with_its_reason(page: AppTest) -> None:
 
     outages = next(t.value for t in test.dataframe if "ongoing" in t.value.columns)
     assert "connection refused" in outages["reason"].tolist()
+
+
+def test_the_columns_that_a_page_names_come_first_in_its_order(page: AppTest) -> None:
+    test = drawn(page, "queues")
+
+    orders = [list(table.proto.column_order) for table in test.dataframe]
+    assert ["queue", "status"] in [order[:2] for order in orders]

@@ -52,6 +52,23 @@ def test_text_from_outside_is_no_markup_in_a_chart() -> None:
     assert "<" not in base.lines(frame, Window.last("1h", NOON))["data"][0]["name"]
 
 
+def test_the_last_bucket_is_marked_while_it_still_fills() -> None:
+    frame = pd.DataFrame({"created": [4.0, 5.0, 1.0]}, index=index(3))
+    half_full = Window(NOON, NOON + timedelta(hours=2, minutes=30))
+
+    figure = base.stacked_bars(frame, half_full)
+
+    assert [(s["x0"], s["x1"]) for s in figure["layout"]["shapes"]] == [("2026-03-27T14:00:00", "2026-03-27T14:30:00")]
+    assert [a["text"] for a in figure["layout"]["annotations"]] == ["so far"]
+    assert base.counted_lines(frame, half_full)["layout"]["shapes"] == figure["layout"]["shapes"]
+
+
+def test_a_full_last_bucket_is_not_marked() -> None:
+    frame = pd.DataFrame({"created": [4.0, 5.0, 1.0]}, index=index(3))
+
+    assert base.stacked_bars(frame, Window(NOON, NOON + timedelta(hours=3)))["layout"]["shapes"] == []
+
+
 def test_a_threshold_has_a_line_and_words() -> None:
     figure = base.threshold(base.lines(pd.DataFrame(index=index(0)), Window.last("1h", NOON)), 1000, "p95 > 1000 ms")
 

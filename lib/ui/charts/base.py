@@ -23,6 +23,9 @@ FEW = 6
 
 MUTED, TEXT, GRID, BACKGROUND = "@muted", "@text", "@grid", "@background"
 
+STATUS_CLASSES = {"4xx": "@warning", "5xx": "@critical"}
+"""Answers that say something went wrong, in the colours that say so everywhere."""
+
 _BEFORE = {"color": MUTED, "width": 1.2, "dash": "dot"}
 
 
@@ -56,7 +59,8 @@ def layout(window: Window | None = None, *, unit: str = "", legend: bool = True,
     if window is not None:
         span = [local_text(moment, window.zone) for moment in (window.start, window.end)]
         xaxis |= {"type": "date", "range": span, "hoverformat": "%d %b %H:%M:%S"}
-    yaxis = {**axis, "rangemode": "tozero", "fixedrange": window is not None, "ticksuffix": _suffix(unit), "nticks": 6}
+    yaxis = {**axis, "rangemode": "tozero", "fixedrange": window is not None, "ticksuffix": _suffix(unit), "nticks": 6,
+             "exponentformat": "none", "separatethousands": True}  # fmt: skip
     return {
         "xaxis": xaxis,
         "yaxis": yaxis,
@@ -66,6 +70,7 @@ def layout(window: Window | None = None, *, unit: str = "", legend: bool = True,
         "hovermode": "x unified" if window is not None else "closest",
         "hoverlabel": {"bgcolor": BACKGROUND, "bordercolor": GRID, "font": {"color": TEXT}},
         "dragmode": "zoom" if window is not None else False,
+        "separators": ".\u202f",
         "shapes": [],
         "annotations": [],
         **more,
@@ -116,7 +121,10 @@ def stacked_bars(
     frame: pd.DataFrame, window: Window, *, unit: str = "", colours: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Figure:  # fmt: skip
-    """Bars per bucket stacked by column, for counts: a frame of numbers indexed by `ts` (UTC bucket starts)."""
+    """Bars per bucket stacked by column, for counts: a frame of numbers indexed by `ts` (UTC bucket starts).
+
+    The last bucket is marked while it still fills.
+    """
     axis = time_axis(pd.DatetimeIndex(frame.index), window.zone)
     data = [
         {
@@ -129,7 +137,25 @@ def stacked_bars(
         }
         for position, column in enumerate(frame.columns)
     ]
-    return {"data": data, "layout": layout(window, unit=unit, barmode="stack", bargap=0, legend=len(data) > 1)}
+    figure = {"data": data, "layout": layout(window, unit=unit, barmode="stack", bargap=0)}
+    return _still_filling(figure, pd.DatetimeIndex(frame.index), window)
+
+
+def counted_lines(frame: pd.DataFrame, window: Window, **more: Any) -> Figure:
+    """`lines` of counts per bucket, whose last bucket is marked while it still fills."""
+    return _still_filling(lines(frame, window, **more), pd.DatetimeIndex(frame.index), window)
+
+
+def _still_filling(figure: Figure, index: pd.DatetimeIndex, window: Window) -> Figure:
+    """A shade and a word over the last bucket, unless the window holds all of it: its count can only grow."""
+    if len(index) < 2 or index[-1] + (index[-1] - index[-2]) <= pd.Timestamp(window.end):
+        return figure
+    start, end = (local_text(moment, window.zone) for moment in (index[-1].to_pydatetime(), window.end))
+    shade = {"type": "rect", "xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1, "layer": "below"}
+    figure["layout"]["shapes"].append({**shade, "fillcolor": f"{MUTED}/0.25", "line": {"width": 0}})
+    word = {"text": "so far", "showarrow": False, "xref": "x", "x": end, "xanchor": "right", "yref": "paper", "y": 1}
+    figure["layout"]["annotations"].append({**word, "yanchor": "top", "font": {"color": MUTED, "size": 11}})
+    return figure
 
 
 def overlay_previous(figure: Figure, frame: pd.DataFrame, window: Window) -> Figure:

@@ -35,5 +35,5 @@ def heatmap(frame: pd.DataFrame, window: Window) -> Figure:
     }  # fmt: skip
     shape = layout(window, legend=False)
     shape["hovermode"] = "closest"
-    shape["yaxis"] |= {"type": "category", "showgrid": False}
+    shape["yaxis"] |= {"type": "category", "showgrid": False, "nticks": len(frame.columns) + 1, "dtick": 1}
     return {"data": [data], "layout": shape}
