@@ -21,11 +21,14 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 """The unit that pages show a rule's value in, and the factor from the expression's own."""
 
+SEVERITIES = ("critical", "warning", "info")
+"""What pages can show; a rule of another severity, or of none, is shown as a warning."""
+
 _RANGE = re.compile(r"\[5m\]")
 
 
 def rule_limit(stores: Stores, window: Window, rule: str) -> dict[str, str | float]:
-    """The limit of a rule: `rule`, `severity`, `operator`, `value`, `unit` (of UNITS), `for_s`.
+    """The limit of a rule: `rule`, `severity` (critical, warning or info), `operator`, `value`, `unit` (of UNITS), `for_s`.
 
     Empty where the rule file has no such rule, or one without a plain limit. Asks no store.
     """
@@ -33,8 +36,9 @@ def rule_limit(stores: Stores, window: Window, rule: str) -> dict[str, str | flo
     if found is None:
         return {}
     (entry, limit), (unit, factor) = found, UNITS.get(rule, ("", 1.0))
+    severity = entry.severity if entry.severity in SEVERITIES else "warning"
     return {
-        "rule": rule, "severity": entry.severity, "operator": limit.operator, "value": limit.value * factor,
+        "rule": rule, "severity": severity, "operator": limit.operator, "value": limit.value * factor,
         "unit": unit, "for_s": entry.for_s,
     }  # fmt: skip
 

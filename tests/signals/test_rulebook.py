@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lib.alerts.rules import Rule
-from lib.signals import rulebook
+from lib.signals import overview, queues, rulebook
 from lib.stores import Stores
 from tests.seed import HOUR
 
@@ -44,3 +44,13 @@ def test_a_rate_spans_the_step_where_points_are_far_apart() -> None:
 
     assert rulebook.widened(expression, timedelta(minutes=5)) == expression
     assert rulebook.widened(expression, timedelta(hours=3)) == "sum(rate(x[10800s])) / sum(rate(y[10800s]))"
+
+
+def test_a_queue_over_its_limit_is_as_bad_as_the_rule_says_on_every_page(busy: Stores) -> None:
+    for severity, shown in (("critical", "critical"), ("page", "warning")):
+        own = replace(busy, rules=(Rule("QueueBacklog", "queue_size > 1", labels={"severity": severity}),))
+
+        worst = queues.queue_status(own, HOUR).iloc[0]
+        verdict = overview.verdicts(own, HOUR).set_index("area").loc["Queues & sync"]
+
+        assert worst["status"] == verdict["status"] == shown
