@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +22,7 @@ from lib.metrics import prometheus_session
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.window import Window
 from tests import fault_server as faults
+from tests.certificates import self_signed
 from tests.fault_server import FaultServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -324,6 +326,22 @@ def test_credentials_and_headers_go_with_every_question(server: FaultServer, mon
     sent = [request.headers for request in server.requests]
     assert [headers["authorization"] for headers in sent] == [f"Basic {pair}"] * 5 + ["Bearer t0ken"] * 5
     assert [headers.get("x-scope-orgid") for headers in sent] == ["ops"] * 5 + [None] * 5
+
+
+def test_a_certificate_is_trusted_by_the_authority_that_the_settings_name_and_by_no_other(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    with FaultServer(tls=certificate.server_context()) as server:
+        server.says(QUERY, vector("1"))
+        known = PrometheusMetrics(Access(server.url(""), ca_file=str(certificate.certificate)), timeout_s=TIMEOUT_S)
+        unknown = PrometheusMetrics(Access(server.url("")), timeout_s=TIMEOUT_S)
+
+        assert known.instant("x", NOW).scalar() == 1
+        with pytest.raises(SourceRejected, match=r"certificate verify failed: self.signed certificate.*PROMETHEUS_CA"):
+            unknown.instant("x", NOW)
+        known.close()
+        unknown.close()
+
+    assert len(server.seen(QUERY)) == 1
 
 
 def test_secrets_show_nowhere(
