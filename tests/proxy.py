@@ -77,7 +77,7 @@ def nginx(folder: Path, upstream: str) -> Iterator[Proxied]:
     (folder / "nginx.conf").write_text(_main(folder), encoding="utf-8")
     process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)])
     try:
-        _until(lambda: _status(f"http://{HOST}:{http_port}/") == 301, process)
+        until(lambda: _status(f"http://{HOST}:{http_port}/") == 301, process)
         yield Proxied(https_port, http_port, f"http://{upstream}", certificate)
     finally:
         process.terminate()
@@ -91,7 +91,7 @@ def proxied_app(folder: Path) -> Iterator[Proxied]:
     environment = {"HALO_OPS_DATA_DIR": str(folder / "data"), "HALO_OPS_PORT": str(port)}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | environment)
     try:
-        _until(lambda: _status(f"http://{HOST}:{port}/livez") == 200, process)
+        until(lambda: _status(f"http://{HOST}:{port}/livez") == 200, process)
         with nginx(folder, f"{HOST}:{port}") as running:
             yield running
     finally:
@@ -118,9 +118,12 @@ def _status(url: str) -> int:
         return 0
 
 
-def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+def until(
+    condition: Callable[[], object], process: subprocess.Popen[bytes] | None = None, within_s: float = 60
+) -> None:
+    """Waits until the condition is true; fails when `process` ends before or the time is over."""
+    deadline = time.monotonic() + within_s
     while not condition():
-        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
-        assert time.monotonic() < deadline, f"{process.args} does not answer"
-        time.sleep(0.1)
+        assert process is None or process.poll() is None, f"{process.args!r} ended: its reason stands above"
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.05)
