@@ -118,6 +118,9 @@ class StatusCollector(Collector):
         yield _gauge("halo_ops_start_time_seconds", "When collection started.", [((), status.started_at.timestamp())])
         if status.log_age_s is not None:
             yield _gauge("halo_ops_log_age_seconds", "Age of the newest log record.", [((), status.log_age_s)])
+        if status.metric_source is not None:
+            up = float(not status.metric_source.error)
+            yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
         yield from _tail_families(status)
         yield from _task_families(status)
         yield from _target_families("scrape", status.scrapes)

@@ -55,6 +55,21 @@ class TargetStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A remote store that is asked instead of an embedded one: `newest` is the time of its newest sample, None where it
+    has none or was not reached yet. `error` is "" while the last look went well; `newest` is then the last one known."""
+
+    name: str
+    place: str
+    newest: datetime | None = None
+    error: str = ""
+
+    def age_s(self, now: datetime) -> float | None:
+        """Seconds since its newest sample; None where none is known."""
+        return None if self.newest is None else (now - self.newest).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskStatus:
     """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed."""
 
@@ -88,7 +103,8 @@ class ImportStatus:
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
-    `unreadable` are log files that cannot be read, with the reason.
+    `unreadable` are log files that cannot be read, with the reason. `metric_source` is the remote metric store, None
+    where metrics are in the embedded one.
     """
 
     at: datetime
@@ -100,6 +116,7 @@ class WorkerStatus:
     probes: tuple[TargetStatus, ...] = ()
     imports: ImportStatus = ImportStatus()
     tasks: tuple[TaskStatus, ...] = ()
+    metric_source: SourceStatus | None = None
 
     @property
     def log_age_s(self) -> float | None:
@@ -108,7 +125,10 @@ class WorkerStatus:
 
     @property
     def scrape_age_s(self) -> float | None:
-        """Seconds since the last good scrape of the target that is furthest behind; None where one never answered."""
+        """Seconds since the last good scrape of the target that is furthest behind, or since the remote store's newest
+        sample; None where one never answered."""
+        if self.metric_source is not None:
+            return self.metric_source.age_s(self.at)
         ages = [target.age_s(self.at) for target in self.scrapes]
         known = [age for age in ages if age is not None]
         return max(known) if known and len(known) == len(ages) else None
@@ -128,6 +148,7 @@ class WorkerStatus:
     def as_json(self) -> dict[str, Any]:
         """The same as nested plain values, with `status` "ok", "degraded" (a target or file fails) or "failed" (a loop is stuck)."""
         failing = bool(self.unreadable) or any(target.up is False for target in (*self.scrapes, *self.probes))
+        failing = failing or (self.metric_source is not None and bool(self.metric_source.error))
         verdict = "failed" if self.stuck else "degraded" if failing else "ok"
         ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}
         return {"status": verdict, **ages, "last_error": self.last_error, "stuck": self.stuck, **asdict(self)}

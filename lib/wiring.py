@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import stamina.instrumentation
+from stamina.instrumentation import LoggingOnRetryHook
+
 from lib.alerts.rules import Rule, load_rules
+from lib.collect import probe
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
 from lib.logs.ingest import LogSink
 from lib.metrics.base import MetricStore
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import MetricSink
+from lib.metrics.prometheus import Access, PrometheusMetrics
+from lib.metrics.routed import RoutedMetrics
 from lib.settings import Settings
 from lib.state.health_sql import SqlHealthLog
 from lib.stores import Stores
@@ -38,18 +44,25 @@ class MetricDatabase(MetricStore, MetricSink, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenStores:
-    """The stores of this process, opened for writing; `stores` is what pages and signals get."""
+    """The stores of this process, opened for writing; `stores` is what pages and signals get.
+
+    `prometheus` is asked for metrics where it is set; `metrics` then holds only what this process finds out by itself.
+    """
 
     logs: LogDatabase
     metrics: MetricDatabase
     health: SqlHealthLog
     closing: ExitStack
     rules: tuple[Rule, ...] = ()
+    prometheus: PrometheusMetrics | None = None
 
     @property
     def stores(self) -> Stores:
         """The same stores, as those who only ask know them."""
-        return Stores(logs=self.logs, metrics=self.metrics, health=self.health, rules=self.rules)
+        asked: MetricStore = self.metrics
+        if self.prometheus is not None:
+            asked = RoutedMetrics(self.prometheus, self.metrics, probe.METRICS)
+        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rules)
 
     def close(self) -> None:
         """Writes what is committed and lets another process have the files; a second call does nothing."""
@@ -59,8 +72,9 @@ class OpenStores:
 def open_stores(settings: Settings) -> OpenStores:
     """Opens the embedded stores in `settings.data_dir` (made if missing).
 
-    Raises SettingsError for a wrong rule file, and SourceUnavailable that names the process that holds them or
-    why the folder cannot be written.
+    A Prometheus server that the settings name is not asked yet: while it is down, pages say so. Raises SettingsError
+    for a wrong rule file, and SourceUnavailable that names the process that holds the stores or why the folder cannot
+    be written.
     """
     rules = load_rules(settings.rules_file)
     with ExitStack() as opened:
@@ -70,7 +84,26 @@ def open_stores(settings: Settings) -> OpenStores:
         opened.callback(metrics.close)
         health = open_health(settings)
         opened.callback(health.close)
-        return OpenStores(logs, metrics, health, opened.pop_all(), rules)
+        prometheus = open_prometheus(settings)
+        if prometheus is not None:
+            opened.callback(prometheus.close)
+        return OpenStores(logs, metrics, health, opened.pop_all(), rules, prometheus)
+
+
+def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
+    """The server that the settings name, None where they name none."""
+    if not settings.prometheus_url:
+        return None
+    stamina.instrumentation.set_on_retry_hooks([LoggingOnRetryHook])  # as the rest of our log, not on stdout
+    access = Access(
+        settings.prometheus_url,
+        user=settings.prometheus_username,
+        password=settings.prometheus_password.get_secret_value(),
+        bearer=settings.prometheus_bearer_token.get_secret_value(),
+        ca_file=settings.prometheus_ca,
+        headers=settings.prometheus_header_fields,
+    )
+    return PrometheusMetrics(access, job=settings.job)
 
 
 def open_health(settings: Settings) -> SqlHealthLog:

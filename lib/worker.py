@@ -8,8 +8,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
+from urllib.parse import urlsplit
 
 from lib import settings as configuration
 from lib import wiring
@@ -20,12 +22,13 @@ from lib.collect.probe import Prober
 from lib.collect.retention import Policy, retain
 from lib.collect.scrape import Scraper
 from lib.collect.tail import Tail
-from lib.errors import SettingsError, SourceError
+from lib.errors import OpsError, SettingsError, SourceError
 from lib.loop import Loop
+from lib.metrics.prometheus_refusal import NAME
 from lib.settings import Settings
-from lib.status import ImportStatus, WorkerStatus
+from lib.status import ImportStatus, SourceStatus, WorkerStatus
 
-TAIL_S, IMPORT_S, LOOK_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 60.0, 3600.0, 1.0
+TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
@@ -46,8 +49,9 @@ class Worker:
         self._imports = ImportStatus()
         self._spool = spool.folder_of(settings.data_dir)
         self._tail = Tail(settings.log_files, stores.logs, clock)
+        self._metric_source = _source_of(settings)
         self._scraper = Scraper(
-            settings.scrape_targets, settings.job, stores.metrics, settings.scrape_interval_s, clock=clock
+            _scraped_here(settings), settings.job, stores.metrics, settings.scrape_interval_s, clock=clock
         )
         self._prober = Prober(
             settings.health_targets, settings.job, stores.health, stores.metrics, settings.probe_interval_s, clock=clock
@@ -57,6 +61,8 @@ class Worker:
         self._importing = self._loop("import", IMPORT_S, self._take_in)
         self._asking = self._loop("scrape and probe", BEAT_S, self._ask)
         self._loop("freshness", LOOK_S, self._look)
+        if stores.prometheus is not None:
+            self._loop("metric freshness", METRICS_S, self._look_at_metrics)
         self._loop("compaction", COMPACT_S, stores.logs.compact)
         self._loop("retention", RETAIN_S, self._retain)
 
@@ -94,6 +100,7 @@ class Worker:
             probes=self._prober.status(),
             imports=self._imports,
             tasks=tuple(loop.status() for loop in self._loops),
+            metric_source=self._metric_source,
         )
 
     def _follow(self) -> None:
@@ -107,6 +114,16 @@ class Worker:
     def _look(self) -> None:
         self._imports = self._import_status()
         self._newest_log = self._stores.logs.newest()
+
+    def _look_at_metrics(self) -> None:
+        """How fresh the remote store's samples are; a failure is told and has the loop look less often."""
+        assert self._stores.prometheus is not None and self._metric_source is not None
+        try:
+            newest = self._stores.prometheus.newest()
+        except OpsError as error:
+            self._metric_source = replace(self._metric_source, error=str(error))
+            raise
+        self._metric_source = replace(self._metric_source, newest=newest, error="")
 
     def _import_status(self) -> ImportStatus:
         told = load_progress(self._spool)
@@ -138,6 +155,24 @@ class Worker:
             await asyncio.wait(asking, timeout=1)
             for task in asking:  # an address that hangs must not hold up the end
                 task.cancel()
+
+
+def _source_of(settings: Settings) -> SourceStatus | None:
+    if not settings.prometheus_url:
+        return None
+    return SourceStatus(NAME, urlsplit(settings.prometheus_url).netloc)
+
+
+def _scraped_here(settings: Settings) -> tuple[str, ...]:
+    """The scrape targets of this process: none where Prometheus does that, unless the settings want a copy."""
+    if not settings.prometheus_url:
+        return settings.scrape_targets
+    place = urlsplit(settings.prometheus_url).netloc
+    if settings.scrape_targets and not settings.scrape_as_well:
+        _log.warning("metrics are asked of Prometheus at %s: HALO_OPS_SCRAPE_TARGETS is not scraped here", place)
+        return ()
+    _log.info("metrics are asked of Prometheus at %s", place)
+    return settings.scrape_targets
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -42,6 +43,7 @@ class FaultServer:
 
     host: str = "127.0.0.1"
     port: int = 0
+    tls: ssl.SSLContext | None = None
     requests: list[Seen] = field(default_factory=list)
     _scripts: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     _ready: threading.Event = field(default_factory=threading.Event)
@@ -52,7 +54,7 @@ class FaultServer:
 
     def url(self, path: str = "/", userinfo: str = "") -> str:
         """The address of `path`, with `user:password@` where wanted."""
-        return f"http://{userinfo}{self.host}:{self.port}{path}"
+        return f"{'https' if self.tls else 'http'}://{userinfo}{self.host}:{self.port}{path}"
 
     @property
     def instance(self) -> str:
@@ -76,7 +78,7 @@ class FaultServer:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._accept, self.host, self.port)
+        server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -4,7 +4,8 @@ set -euo pipefail
 
 declare -A packages=(
   [chromium]=chromium [promtool]=prometheus [prometheus]=prometheus [logrotate]=logrotate
-  [node]=nodejs [npm]=npm
+  [node]=nodejs [npm]=npm [amtool]=prometheus-alertmanager [nginx]=nginx-light [openssl]=openssl
+  [systemd-analyze]=systemd
 )
 missing=()
 for program in "${!packages[@]}"; do

@@ -54,9 +54,14 @@ def fill(stores: Stores) -> None:
     """Three hours of requests, errors, syncs, leads, samples and probes."""
     assert isinstance(stores.logs, DuckLogs) and isinstance(stores.metrics, DuckMetrics)
     stores.logs.write(batch([*_requests(), *_errors(), *_syncs(), *_leads()]))
-    stores.metrics.append(samples(_series()))
+    stores.metrics.append(metric_samples())
     assert isinstance(stores.health, SqlHealthLog)
     _probes(stores.health)
+
+
+def metric_samples() -> Samples:
+    """The three hours' samples, for whichever store takes them."""
+    return samples(_series())
 
 
 def batch(rows: list[dict[str, Any]]) -> pa.Table:

@@ -25,6 +25,9 @@ from lib.status import TargetStatus
 TIMEOUT_S = 5.0
 LARGEST_ANSWER = 1_000_000
 UP, SECONDS = "health_check_up", "health_check_response_seconds"
+METRICS = (UP, SECONDS)
+"""What the probe writes: samples that only the process that probes has."""
+
 _log = logging.getLogger(__name__)
 
 

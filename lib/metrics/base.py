@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lib.window import Window
+from lib.errors import QueryError
+from lib.window import DAY, LONGEST, Window
 
 Labels = Mapping[str, str]
 LOOKBACK = timedelta(minutes=5)
+MOST_POINTS = 11_000
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,21 @@ class MetricStore(Protocol):
 
     def oldest(self) -> datetime | None:
         """The time of the oldest sample kept; None for an empty store."""
+
+
+def grid(window: Window, step: timedelta) -> npt.NDArray[np.int64]:
+    """The moments of a range question, in Unix ms: start, start + step, … ≤ end. Raises QueryError for too many."""
+    step_ms = step // _MILLISECOND
+    if step_ms <= 0:
+        raise QueryError("the step must be at least a millisecond")
+    if window.length > LONGEST + DAY:
+        raise QueryError(f"the range is longer than {LONGEST.days} days")
+    start, end = epoch_ms(window.start), epoch_ms(window.end)
+    if (end - start) // step_ms + 1 > MOST_POINTS:
+        raise QueryError(f"the range has more than {MOST_POINTS:,} points: choose a longer step")
+    return np.arange(start, end + 1, step_ms, dtype=np.int64)
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND

@@ -16,22 +16,21 @@ from lib.duck import open_database
 from lib.errors import QueryError
 from lib.metrics import admission
 from lib.metrics.admission import NEVER, Batch
-from lib.metrics.base import Result
+from lib.metrics.base import Result, epoch_ms, grid
 from lib.metrics.ingest import STALE, Appended, Samples
 from lib.metrics.promql.engine import evaluate
-from lib.metrics.promql.parse import milliseconds, parse_selector
+from lib.metrics.promql.parse import parse_selector
 from lib.metrics.promql.values import Floats, Ints, LabelSet, Matcher, Needed, Raw
 from lib.metrics.promql.windows import is_stale
 from lib.metrics.re2 import Re2
 from lib.metrics.sample_cache import Columns, SampleCache
 from lib.metrics.series import SeriesIndex
-from lib.window import DAY, LONGEST, Window
+from lib.window import Window
 
 if TYPE_CHECKING:
     import duckdb
 
 NAME = "metrics"
-MOST_POINTS = 11_000
 MOST_SAMPLES = 30_000_000
 
 # A stale marker is kept as NULL: to DuckDB all NaN are one value, so its compression may swap their bits.
@@ -83,19 +82,11 @@ class DuckMetrics:
 
     def instant(self, expression: str, at: datetime) -> Result:
         """The expression's value at one moment. Raises QueryError, SourceError."""
-        return evaluate(self, expression, np.array([_epoch_ms(at)], dtype=np.int64))
+        return evaluate(self, expression, np.array([epoch_ms(at)], dtype=np.int64))
 
     def range(self, expression: str, window: Window, step: timedelta) -> Result:
         """The expression at window.start, start + step, … ≤ window.end. Raises QueryError, SourceError."""
-        step_ms = milliseconds(step)
-        if step_ms <= 0:
-            raise QueryError("the step must be at least a millisecond")
-        if window.length > LONGEST + DAY:
-            raise QueryError(f"the range is longer than {LONGEST.days} days")
-        start, end = _epoch_ms(window.start), _epoch_ms(window.end)
-        if (end - start) // step_ms + 1 > MOST_POINTS:
-            raise QueryError(f"the range has more than {MOST_POINTS:,} points: choose a longer step")
-        return evaluate(self, expression, np.arange(start, end + 1, step_ms, dtype=np.int64))
+        return evaluate(self, expression, grid(window, step))
 
     def label_values(self, label: str, matcher: str = "") -> list[str]:
         """Every value of a label (``__name__``: metric names), sorted; `matcher` is a series selector."""
@@ -215,7 +206,7 @@ class DuckMetrics:
 
     def retain(self, older_than: datetime) -> int:
         """Drops the samples before `older_than`, and series left without any; how many samples went."""
-        limit = _epoch_ms(older_than)
+        limit = epoch_ms(older_than)
         with self._writing:
             with self._database.write() as writer:
                 dropped = writer.execute("DELETE FROM samples WHERE ts_ms < $1", [limit]).fetchone()
@@ -271,10 +262,6 @@ def _columns(numbers: Ints, series: Ints, ts_ms: Ints, values: Floats) -> Column
         order = np.lexsort((ts_ms, rank))
         times = ts_ms[order]
     return Columns(offsets, times, values[order])
-
-
-def _epoch_ms(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def _moment(ts_ms: int) -> datetime:

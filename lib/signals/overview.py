@@ -242,7 +242,7 @@ def _health_changes(stores: Stores, window: Window) -> list[Change]:
 
 def metric_seen(stores: Stores, window: Window, metric: str) -> dict[str, bool]:
     """`seen`: whether a sample of this metric is kept at all, for telling "none in this range" from "never exported"."""
-    return {"seen": metric in stores.metrics.label_values("__name__")}
+    return {"seen": bool(stores.metrics.label_values("__name__", metric))}
 
 
 def field_seen(stores: Stores, window: Window, field: str) -> dict[str, bool]:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import SourceError
-from lib.status import TargetStatus, WorkerStatus
+from lib.status import SourceStatus, TargetStatus, WorkerStatus
 from lib.ui import clock, text
 from lib.ui.live import UPDATED
 from lib.ui.runtime import current
@@ -39,12 +39,38 @@ def header() -> None:
 
 def _freshness(status: WorkerStatus, moment: datetime) -> None:
     _mark("Logs", _logs_status(status), text.age(status.newest_log, moment))
+    _metric_source(status)
     _targets("Scrape", status.scrapes, moment, current().settings.scrape_interval_s)
     _targets("Health probe", status.probes, moment, current().settings.probe_interval_s)
     for name in status.stuck:
         _mark(f"{name} loop", Status.CRITICAL, "has stopped")
     _unreadable(status)
     _gaps(status)
+
+
+def _metric_source(status: WorkerStatus) -> None:
+    """How old the newest sample of a remote metric store is, and why it cannot be asked."""
+    source = status.metric_source
+    if source is None:
+        return
+    words = "does not answer" if source.error else text.age(source.newest, status.at)
+    shape = look(source_status(source, status.at, current().settings.scrape_interval_s))
+    name = text.esc_md(source.name)
+    with st.popover(f":{shape.badge}[{shape.glyph} {name} {words}]", type="tertiary", key="metric_source"):
+        newest = text.age(source.newest, status.at)
+        st.dataframe(
+            pd.DataFrame([{"server": source.place, "newest sample": newest, "reason": source.error}]), hide_index=True
+        )
+
+
+def source_status(source: SourceStatus, moment: datetime, interval_s: float) -> Status:
+    """Critical while it does not answer, no data while no sample is known, warning when the newest one is old."""
+    if source.error:
+        return Status.CRITICAL
+    age_s = source.age_s(moment)
+    if age_s is None:
+        return Status.NO_DATA
+    return Status.OK if age_s < LATE_SCRAPES * interval_s + 5 else Status.WARNING
 
 
 def _unreadable(status: WorkerStatus) -> None:

@@ -44,6 +44,7 @@ def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[N
             _title.reset(named)
             loading.empty()
         _say_stale(questions)
+        _say_notes(questions)
 
 
 def _first_time(title: str) -> bool:
@@ -60,6 +61,17 @@ def _say_stale(questions: list[cache.Asked]) -> None:
         oldest = max(stale, key=lambda q: q.stale_for or timedelta(0))
         shown = f"{text.esc_md(oldest.source)} does not answer: this is from {text.span(oldest.stale_for)} ago."
         st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(oldest.source_error))
+
+
+def _say_notes(questions: list[cache.Asked]) -> None:
+    """One line per source that said something with its answer: what may be missing from the card, and in whose words."""
+    said = dict.fromkeys(note for question in questions for note in question.notes)
+    for source in dict.fromkeys(note.source for note in said):
+        texts = [text.esc_md(note.text) for note in said if note.source == source and note.doubtful]
+        if texts:
+            more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
+            shown = f"{text.esc_md(source)} answered with a warning: {texts[0]}{more}"
+            st.caption(f":orange-badge[◆ May be incomplete] {shown}", help="\n\n".join(texts))
 
 
 def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,41 +14,60 @@ from lib.errors import QueryError
 from lib.metrics.base import MetricStore
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import STALE, Samples
+from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.window import Window
+from tests.prometheus_server import prometheus
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
 MINUTE = timedelta(minutes=1)
+ODD_NUMBERS = [np.nan, np.inf, -np.inf, 5e-324]
+ODD_TEXT = 'a "quoted"\\back\nnew line, ünïcödé 🎉 {x=~"."}'
 
 
 def _world() -> Samples:
-    """Two counters at +1/s every 15 s for 10 minutes; a gauge that ends with a stale marker after 5 minutes."""
+    """Two counters at +1/s every 15 s for 10 minutes; a gauge that ends with a stale marker after 5 minutes; a gauge of
+    odd numbers under a label of odd characters."""
     labels = (
         {"__name__": "req_total", "route": "/a", "code": "200"},
         {"__name__": "req_total", "route": "/b", "code": "500"},
         {"__name__": "gone", "route": "/a"},
+        {"__name__": "odd", "text": ODD_TEXT},
     )
     ticks = np.arange(41)
     ended = np.arange(21)
-    values = np.concatenate((ticks * 15.0, 1000 + ticks * 15.0, np.append(np.full(20, 7.0), STALE)))
-    ts_ms = START_MS + 15_000 * np.concatenate((ticks, ticks, ended))
-    return Samples(labels, np.repeat(np.arange(3, dtype=np.int32), (41, 41, 21)), ts_ms, values)
+    values = np.concatenate((ticks * 15.0, 1000 + ticks * 15.0, np.append(np.full(20, 7.0), STALE), ODD_NUMBERS))
+    ts_ms = START_MS + 15_000 * np.concatenate((ticks, ticks, ended, np.arange(4)))
+    return Samples(labels, np.repeat(np.arange(4, dtype=np.int32), (41, 41, 21, 4)), ts_ms, values)
 
 
-def _duckdb(folder: Path, samples: Samples) -> DuckMetrics:
+@contextmanager
+def _duckdb(folder: Path, samples: Samples) -> Iterator[MetricStore]:
     store = DuckMetrics(folder / "metrics.duckdb")
     store.append(samples, live=False)
-    return store
+    yield store
+    store.close()
 
 
-STORES: dict[str, Callable[[Path, Samples], DuckMetrics]] = {"duckdb": _duckdb}
+@contextmanager
+def _prometheus(folder: Path, samples: Samples) -> Iterator[MetricStore]:
+    with prometheus(folder, prefix="/prom") as server:
+        server.write(samples)
+        store = PrometheusMetrics(Access(server.url), clock=lambda: START + 12 * MINUTE)
+        yield store
+        store.close()
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MetricStore]:
-    opened = STORES[request.param](tmp_path, _world())
-    yield opened
-    opened.close()
+STORES: dict[str, Callable[[Path, Samples], AbstractContextManager[MetricStore]]] = {
+    "duckdb": _duckdb,
+    "prometheus": _prometheus,
+}
+
+
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("prometheus", marks=pytest.mark.live)])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MetricStore]:
+    with STORES[request.param](tmp_path_factory.mktemp(request.param), _world()) as opened:
+        yield opened
 
 
 def test_an_instant_question_answers_one_column(store: MetricStore) -> None:
@@ -101,9 +121,10 @@ def test_a_number_is_one_series_without_labels(store: MetricStore) -> None:
 
 
 def test_label_values_are_sorted_and_can_be_narrowed(store: MetricStore) -> None:
-    assert store.label_values("__name__") == ["gone", "req_total"]
+    assert store.label_values("__name__") == ["gone", "odd", "req_total"]
     assert store.label_values("route", 'req_total{code=~"5.."}') == ["/b"]
-    assert store.label_values("nothing") == []
+    assert store.label_values("text") == [ODD_TEXT]
+    assert store.label_values("nothing") == store.label_values("no label/../can be called so") == []
 
 
 def test_newest_and_oldest_are_the_ends_of_the_samples(store: MetricStore) -> None:
@@ -128,3 +149,75 @@ def test_more_than_eleven_thousand_points_are_refused(store: MetricStore) -> Non
 def test_many_to_many_matching_is_refused_with_prometheus_words(store: MetricStore) -> None:
     with pytest.raises(QueryError, match="many-to-many matching not allowed"):
         store.instant("req_total + on() req_total", START + MINUTE)
+
+
+def test_nan_and_infinities_are_answers_and_not_gaps(store: MetricStore) -> None:
+    result = store.range("odd", Window(START, START + timedelta(seconds=45)), timedelta(seconds=15))
+
+    assert result.present.all()
+    np.testing.assert_array_equal(result.values[0], ODD_NUMBERS)
+
+
+def test_nan_passes_no_comparison_but_unequal(store: MetricStore) -> None:
+    assert [store.instant(f"odd {sign} 0", START).labels for sign in (">", "<", "==", ">=")] == [()] * 4
+    assert np.isnan(store.instant("odd != 0", START).values).all()
+    assert store.instant("odd > 0", START + timedelta(seconds=15)).scalar() == np.inf
+
+
+def test_a_label_comes_back_character_by_character(store: MetricStore) -> None:
+    assert store.instant("odd", START).labels == ({"__name__": "odd", "text": ODD_TEXT},)
+
+
+def test_evaluation_happens_at_the_millisecond_that_was_asked_for(store: MetricStore) -> None:
+    just_before = START - timedelta(milliseconds=1)
+    step = timedelta(milliseconds=2)
+
+    result = store.range("req_total", Window(just_before, START + timedelta(milliseconds=2)), step)
+
+    assert result.ts_ms.tolist() == [START_MS - 1, START_MS + 1]
+    assert result.present.tolist() == [[False, True], [False, True]]
+    assert store.instant("count(req_total)", just_before).scalar() is None
+
+
+def test_an_order_that_was_asked_for_is_kept(store: MetricStore) -> None:
+    at = START + MINUTE
+
+    assert store.instant("sort_desc(req_total)", at).values.ravel().tolist() == [1060.0, 60.0]
+    assert store.instant("sort(req_total)", at).values.ravel().tolist() == [60.0, 1060.0]
+
+
+def test_a_gap_between_samples_is_absent_and_not_zero(store: MetricStore) -> None:
+    result = store.range("req_total > 100", Window(START, START + 3 * MINUTE), MINUTE)
+
+    assert result.present.tolist() == [[False, False, True, True], [True, True, True, True]]
+    assert np.isnan(result.values[0, :2]).all()
+
+
+@pytest.mark.parametrize("text", ['"a text"', "req_total[5m]"])
+def test_what_gives_no_number_is_refused(store: MetricStore, text: str) -> None:
+    with pytest.raises(QueryError):
+        store.instant(text, START)
+    with pytest.raises(QueryError):
+        store.range(text, Window(START, START + MINUTE), MINUTE)
+
+
+def test_the_position_of_a_mistake_counts_characters_over_lines(store: MetricStore) -> None:
+    text = 'sum(odd{text="ünïcödé"})\n  + + rate(req_total'
+
+    with pytest.raises(QueryError) as refused:
+        store.instant(text, START)
+
+    assert refused.value.position == len(text)
+
+
+@pytest.mark.parametrize("matcher", ["sum(req_total)", "req_total{", "1"])
+def test_label_values_are_narrowed_by_selectors_only(store: MetricStore, matcher: str) -> None:
+    with pytest.raises(QueryError):
+        store.label_values("route", matcher)
+
+
+def test_an_endless_text_and_a_step_of_nothing_are_refused(store: MetricStore) -> None:
+    with pytest.raises(QueryError):
+        store.instant("1 + " * 3_000 + "1", START)
+    with pytest.raises(QueryError, match="millisecond"):
+        store.range("req_total", Window(START, START + MINUTE), timedelta(0))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import wiring
+from lib import notes, wiring
 from lib.errors import SourceUnavailable
+from lib.metrics.base import MetricStore
+from lib.notes import Note
 from lib.settings import Settings
 from lib.stores import Stores
 from lib.ui import cache, runtime
@@ -31,6 +34,17 @@ class Down:
             raise SourceUnavailable(f"{self.name} does not answer", self.name)
 
         return refuse
+
+
+class Doubtful:
+    """A store that says something with every answer."""
+
+    def __init__(self, store: object, note: Note) -> None:
+        self._store, self._note = store, note
+
+    def __getattr__(self, asked: str) -> object:
+        notes.add(self._note)
+        return getattr(self._store, asked)
 
 
 @pytest.fixture
@@ -87,3 +101,24 @@ def test_one_dead_source_never_blanks_a_page(
     assert [str(e) for e in test.exception] == []
     assert [e.value for e in test.error] == []
     assert test.title[0].value == next(page.title for page in PAGES if page.url_path == url_path)
+
+
+def test_a_card_says_that_its_answer_may_be_incomplete_in_the_stores_words(
+    settings: Settings, stores: wiring.OpenStores
+) -> None:
+    metrics = Doubtful(stores.metrics, Note("Prometheus", "blocks are [missing](http://evil)"))
+
+    page = drawn(settings, replace(stores.stores, metrics=cast("MetricStore", metrics)), "queues")
+
+    said = [caption.value for caption in page.caption if "May be incomplete" in caption.value]
+    assert said
+    assert "Prometheus" in said[0]
+    assert "](http" not in said[0]
+
+
+def test_a_remark_without_doubt_costs_no_line_on_a_card(settings: Settings, stores: wiring.OpenStores) -> None:
+    metrics = Doubtful(stores.metrics, Note("Prometheus", "metric might not be a counter", doubtful=False))
+
+    page = drawn(settings, replace(stores.stores, metrics=cast("MetricStore", metrics)), "queues")
+
+    assert not [caption.value for caption in page.caption if "incomplete" in caption.value]

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lib import signals
+from lib import notes, signals
 from lib.errors import SourceUnavailable
+from lib.notes import Note
 from lib.ui import cache
 from lib.window import Window
 
@@ -21,11 +22,14 @@ class Counting:
 
     def __init__(self) -> None:
         self.asked, self.dead = 0, False
+        self.says: list[Note] = []
 
     def __call__(self, _stores: object, window: Window, **params: Any) -> pd.DataFrame:
         self.asked += 1
         if self.dead:
             raise SourceUnavailable("no answer in 10 s", "Prometheus")
+        for note in self.says:
+            notes.add(note)
         return pd.DataFrame({"start": [window.start], **{name: [value] for name, value in params.items()}})
 
 
@@ -104,3 +108,30 @@ def test_the_refresh_button_asks_anew(signal: Counting, window: Window) -> None:
     cache.frame("counted", window)
 
     assert signal.asked == 2
+
+
+def test_what_a_store_said_with_its_answer_reaches_every_viewer_who_shares_it(signal: Counting, window: Window) -> None:
+    signal.says = [Note("Elasticsearch", "2 of 5 shards failed")]
+    heard = []
+    for _ in range(2):
+        token = cache.asked.set([])
+        cache.frame("counted", window)
+        heard.append(cache.asked.get())
+        cache.asked.reset(token)
+
+    assert signal.asked == 1
+    assert [[question.notes for question in questions or []] for questions in heard] == [[tuple(signal.says)]] * 2
+
+
+def test_a_last_good_answer_keeps_the_notes_it_came_with(signal: Counting, window: Window) -> None:
+    signal.says = [Note("Prometheus", "trimmed", doubtful=False)]
+    cache.frame("counted", window)
+    signal.dead = True
+    token = cache.asked.set([])
+
+    cache.frame("counted", Window(window.start + timedelta(seconds=30), window.end + timedelta(seconds=30)))
+
+    questions = cache.asked.get()
+    cache.asked.reset(token)
+    assert questions is not None
+    assert questions[0].notes == tuple(signal.says)

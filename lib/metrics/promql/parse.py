@@ -30,8 +30,7 @@ _LEADING_STAR = re.compile(r"^[*+?]")
 @lru_cache(maxsize=512)
 def parse(text: str) -> Any:
     """The syntax tree of an expression that can be evaluated. Raises QueryError with the position where known."""
-    if len(text) > LONGEST_TEXT:
-        raise QueryError(f"the expression is longer than {LONGEST_TEXT} characters")
+    check_length(text)
     if position.weight(text) > MOST_TOKENS:
         raise QueryError(f"the expression has more than {MOST_TOKENS} operators and brackets")
     try:
@@ -40,6 +39,12 @@ def parse(text: str) -> Any:
         raise position.explained(text, str(error)) from None
     _check(tree, text)
     return tree
+
+
+def check_length(text: str) -> None:
+    """Raises QueryError for an expression that no store takes."""
+    if len(text) > LONGEST_TEXT:
+        raise QueryError(f"the expression is longer than {LONGEST_TEXT} characters")
 
 
 def parse_selector(text: str) -> list[Matcher]:
