@@ -1,11 +1,16 @@
-"""What a store wants said with its answer: that it is partial, or was given with warnings."""
+"""What comes with an answer besides the answer: what the store wants said about it, and how it was asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+MOST_TEXT = 4_000
+"""Characters of a question that are kept."""
 
 
 class Note(NamedTuple):
@@ -18,6 +23,18 @@ class Note(NamedTuple):
     source: str
     text: str
     doubtful: bool = True
+
+
+class Question(NamedTuple):
+    """One question as it was put to a store, in the store's own language: PromQL, SQL, a JSON body.
+
+    `took_ms` until the answer was there, `rows` of the answer (series, for PromQL). A plain tuple, like a note.
+    """
+
+    source: str
+    text: str
+    took_ms: float
+    rows: int
 
 
 _collecting: ContextVar[dict[Note, None] | None] = ContextVar("_collecting", default=None)
@@ -47,3 +64,28 @@ def add(note: Note) -> None:
     gathered = _collecting.get()
     if gathered is not None:
         gathered[note] = None
+
+
+_asking: ContextVar[list[Question] | None] = ContextVar("_asking", default=None)
+
+
+@contextmanager
+def questions() -> Iterator[list[Question]]:
+    """Gathers the questions that are put to the stores inside, in their order."""
+    put: list[Question] = []
+    token = _asking.set(put)
+    try:
+        yield put
+    finally:
+        _asking.reset(token)
+
+
+def timed(source: str, text: str, ask: Callable[[], T], rows: Callable[[T], int]) -> T:
+    """What `ask` gives; whoever gathers questions hears of this one. A question without an answer is not told."""
+    began = time.perf_counter()
+    answer = ask()
+    gathered = _asking.get()
+    if gathered is not None:
+        took_ms = (time.perf_counter() - began) * 1000
+        gathered.append(Question(source, text[:MOST_TEXT], took_ms, rows(answer)))
+    return answer

@@ -56,3 +56,23 @@ def test_two_threads_do_not_hear_each_other() -> None:
             thread.join()
 
     assert said == [PARTIAL]
+
+
+def test_questions_are_gathered_with_their_rows_and_their_time() -> None:
+    with notes.questions() as put:
+        answer = notes.timed("metrics", "up", lambda: ["a", "b"], len)
+
+    assert answer == ["a", "b"]
+    assert [(q.source, q.text, q.rows) for q in put] == [("metrics", "up", 2)]
+    assert put[0].took_ms >= 0
+
+
+def test_nobody_listens_and_the_question_is_answered_all_the_same() -> None:
+    assert notes.timed("metrics", "up", lambda: 7, lambda _: 1) == 7
+
+
+def test_a_question_of_endless_length_is_cut() -> None:
+    with notes.questions() as put:
+        notes.timed("logs", "x" * 1_000_000, lambda: None, lambda _: 0)
+
+    assert len(put[0].text) == notes.MOST_TEXT

@@ -14,6 +14,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from lib import notes
 from lib.duck import open_database
 from lib.errors import SourceRejected
 from lib.logs import answers, questions, rollup
@@ -218,11 +219,15 @@ class DuckLogs:
         return answers.frame(self._ask(questions.gaps(window)), answers.GAP_DTYPES)
 
     def _ask(self, sql: Sql) -> dict[str, Any]:
-        return self._db.columns(sql.text, sql.params)
+        return notes.timed(self.name, sql.text, lambda: self._db.columns(sql.text, sql.params), _rows)
 
     def _moment(self, sql: str) -> datetime | None:
         found = self._db.rows(sql)[0][0]
         return None if found is None else found.replace(tzinfo=UTC)
+
+
+def _rows(columns: dict[str, Any]) -> int:
+    return len(next(iter(columns.values()), ()))
 
 
 def _keep_positions(writer: duckdb.DuckDBPyConnection, checkpoints: Sequence[Checkpoint], gaps: Sequence[Gap]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from lib import notes
 from lib.duck import open_database
 from lib.errors import QueryError
 from lib.metrics import admission
@@ -82,11 +83,14 @@ class DuckMetrics:
 
     def instant(self, expression: str, at: datetime) -> Result:
         """The expression's value at one moment. Raises QueryError, SourceError."""
-        return evaluate(self, expression, np.array([epoch_ms(at)], dtype=np.int64))
+        return self._evaluated(expression, np.array([epoch_ms(at)], dtype=np.int64))
 
     def range(self, expression: str, window: Window, step: timedelta) -> Result:
         """The expression at window.start, start + step, … ≤ window.end. Raises QueryError, SourceError."""
-        return evaluate(self, expression, grid(window, step))
+        return self._evaluated(expression, grid(window, step))
+
+    def _evaluated(self, expression: str, ts_ms: Ints) -> Result:
+        return notes.timed(self.name, expression, lambda: evaluate(self, expression, ts_ms), lambda r: len(r.labels))
 
     def label_values(self, label: str, matcher: str = "") -> list[str]:
         """Every value of a label (``__name__``: metric names), sorted; `matcher` is a series selector."""

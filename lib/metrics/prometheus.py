@@ -90,7 +90,7 @@ class PrometheusMetrics:
             asked = self._always | {"time": _seconds(at_ms)}
             return instant_result(self._client.custom_query(expression, params=asked), at_ms)
 
-        return _result(ask)
+        return self._told(expression, ask)
 
     def range(self, expression: str, window: Window, step: timedelta) -> Result:
         """The expression at window.start, start + step, … ≤ window.end. Raises QueryError, SourceError."""
@@ -105,7 +105,7 @@ class PrometheusMetrics:
             )
             return range_result(found, ts_ms)
 
-        return _result(ask)
+        return self._told(expression, ask)
 
     def label_values(self, label: str, matcher: str = "") -> list[str]:
         """Every value of a label (``__name__``: metric names), sorted; `matcher` is a series selector."""
@@ -162,6 +162,9 @@ class PrometheusMetrics:
     def targets(self) -> list[dict[str, Any]]:
         """What it scrapes (`labels`, `scrapeUrl`, `health`, `lastError`, `lastScrape`); not every compatible server tells."""
         return _answered(lambda: list(self._client.get_targets("active")["activeTargets"]))
+
+    def _told(self, expression: str, ask: Callable[[], Result]) -> Result:
+        return notes.timed(self.name, expression, lambda: _result(ask), lambda found: len(found.labels))
 
     def _data(self, what: str) -> Any:
         return self._session.request("GET", f"{self._url}/api/v1/{what}").json()["data"]

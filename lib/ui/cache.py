@@ -15,7 +15,7 @@ import streamlit as st
 
 from lib import notes, signals
 from lib.errors import SourceError
-from lib.notes import Note
+from lib.notes import Note, Question
 from lib.ui import runtime
 from lib.ui.clock import now
 from lib.window import DAY, Window
@@ -25,6 +25,7 @@ FAILURE_S = 5
 """A failed question is not asked again for this long, or fifty viewers would wait on a dead source one after another."""
 
 MAX_ANSWERS = 400
+_Plain = tuple[tuple[Any, ...], ...]
 Answer = Any
 """What a signal gives: a DataFrame, or a dict of plain values and DataFrames."""
 
@@ -33,7 +34,7 @@ Answer = Any
 class Asked:
     """How one answer came to be. `stale_for` is the age of a last good value shown because its source is down.
 
-    `notes` are what the stores said with it: a partial answer, a warning.
+    `notes` are what the stores said with it: a partial answer, a warning. `questions` is what they were asked.
     """
 
     signal: str
@@ -44,6 +45,7 @@ class Asked:
     source: str = ""
     stale_for: timedelta | None = None
     notes: tuple[Note, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 asked: ContextVar[list[Asked] | None] = ContextVar("asked", default=None)
@@ -85,44 +87,51 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
     rest = tuple(sorted(params.items()))
     lasting = (signal_name, shared.length, rest)
     try:
-        answer, at, took_ms, said = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
+        held = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
     except SourceError as error:
         return _last_good_answer(lasting, window, error)
-    _last_good.put(lasting, (answer, at, took_ms, said))
-    _note(Asked(signal_name, window, at, took_ms, notes=_notes(said)))
+    _last_good.put(lasting, held)
+    answer, at, took_ms, said, put = held
+    _note(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put)))
     return answer
 
 
 def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceError) -> Answer:
     if lasting not in _last_good:
         raise error
-    answer, at, took_ms, said = _last_good[lasting]
-    _note(Asked(lasting[0], window, at, took_ms, str(error), error.source, now() - at, _notes(said)))
+    answer, at, took_ms, said, put = _last_good[lasting]
+    failed = str(error), error.source, now() - at
+    _note(Asked(lasting[0], window, at, took_ms, *failed, _notes(said), _questions(put)))
     return answer.copy() if isinstance(answer, pd.DataFrame | dict) else answer
 
 
 @st.cache_data(ttl=TTL_S, max_entries=MAX_ANSWERS, show_spinner=False, refresh_mode="background")
 def _ask(
     signal_name: str, start: datetime, end: datetime, zone: str, params: tuple[tuple[str, Any], ...]
-) -> tuple[Answer, datetime, float, tuple[tuple[Any, ...], ...]]:
+) -> tuple[Answer, datetime, float, _Plain, _Plain]:
     key = (signal_name, start, end, zone, params)
     until, failure = _failures.get(key, (0.0, None))
     if failure is not None and time.monotonic() < until:
         raise failure
     began = time.perf_counter()
     try:
-        with notes.collected() as said:
+        with notes.collected() as said, notes.questions() as put:
             answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
     except SourceError as error:
         _failures.put(key, (time.monotonic() + FAILURE_S, error))
         raise
     _failures.take_out(key)
-    return answer, now(), (time.perf_counter() - began) * 1000, tuple(tuple(note) for note in said)
+    took_ms = (time.perf_counter() - began) * 1000
+    return answer, now(), took_ms, tuple(tuple(note) for note in said), tuple(tuple(question) for question in put)
 
 
-def _notes(said: tuple[tuple[Any, ...], ...]) -> tuple[Note, ...]:
-    """The notes again: the cache holds them as plain tuples, as it holds nothing of our own classes."""
+# The cache holds notes and questions as plain tuples, as it holds nothing of our own classes.
+def _notes(said: _Plain) -> tuple[Note, ...]:
     return tuple(Note(*parts) for parts in said)
+
+
+def _questions(put: _Plain) -> tuple[Question, ...]:
+    return tuple(Question(*parts) for parts in put)
 
 
 def _note(question: Asked) -> None:

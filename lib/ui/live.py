@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from lib.ui import clock, time_range
+from lib.ui.how_asked import how_asked
 
 UPDATED = "_updated_at"
 
@@ -20,7 +21,8 @@ def live(body: Callable[[], None]) -> None:
     def refreshed() -> None:
         if time_range.changed_inside_fragment():
             st.rerun(scope="app")
-        body()
+        with how_asked():
+            body()
         st.session_state[UPDATED] = clock.now()
 
     refreshed.__qualname__ = f"live.{body.__module__}.{body.__qualname__}"

@@ -13,6 +13,9 @@ from lib.errors import QueryError, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
 
 _DRAWN = "_drawn_panels"
+of_page: ContextVar[list[tuple[str, cache.Asked]] | None] = ContextVar("of_page", default=None)
+"""Where the page that is being drawn collects what its cards asked: title and question."""
+
 _title: ContextVar[str] = ContextVar("_title", default="")
 """The card that is being drawn: two cards may say the same words with the same button."""
 
@@ -43,8 +46,15 @@ def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[N
             cache.asked.reset(token)
             _title.reset(named)
             loading.empty()
+        _collect(title, questions)
         _say_stale(questions)
         _say_notes(questions)
+
+
+def _collect(title: str, questions: list[cache.Asked]) -> None:
+    collected = of_page.get()
+    if collected is not None:
+        collected += [(title, question) for question in questions]
 
 
 def _first_time(title: str) -> bool:

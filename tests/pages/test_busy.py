@@ -114,3 +114,15 @@ def test_the_columns_that_a_page_names_come_first_in_its_order(page: AppTest) ->
 
     orders = [list(table.proto.column_order) for table in test.dataframe]
     assert ["queue", "status"] in [order[:2] for order in orders]
+
+
+def test_a_page_tells_how_its_numbers_were_asked_when_it_is_opened(page: AppTest) -> None:
+    page.session_state["how_asked"] = True
+
+    test = drawn(page, "errors")
+
+    asked = next(table.value for table in test.dataframe if "question" in table.value.columns)
+    assert set(asked["store"]) == {"logs (embedded)", "metrics"}
+    failed = asked[asked["card"] == "Failed requests"]
+    assert any("http_requests_total" in question for question in failed["question"])
+    assert (asked["rows"] >= 0).all()

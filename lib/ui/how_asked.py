@@ -1,0 +1,68 @@
+"""How the numbers of a page were asked: under every page, drawn only for those who open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+import streamlit as st
+
+from lib.ui import cache, clock, panel, text
+
+COLUMNS = {
+    "card": st.column_config.TextColumn("Card", width=180),
+    "store": st.column_config.TextColumn("Store", width=130),
+    "question": st.column_config.TextColumn("Question", width="large"),
+    "took_ms": st.column_config.NumberColumn("Took (ms)", format="%.1f", width=80),
+    "rows": st.column_config.NumberColumn("Rows", help="Series, for PromQL", width=70),
+    "at": st.column_config.DatetimeColumn("Answered", format="HH:mm:ss", width=90),
+}
+
+
+@contextmanager
+def how_asked() -> Iterator[None]:
+    """Draws the page's cards inside, and under them what each asked of which store, how long it took, and its rows."""
+    collected: list[tuple[str, cache.Asked]] = []
+    token = panel.of_page.set(collected)
+    try:
+        yield
+    finally:
+        panel.of_page.reset(token)
+    shown = st.expander(
+        "How these numbers were asked", icon=":material/help_center:", key="how_asked", on_change="rerun"
+    )
+    if shown.open:
+        with shown:
+            _table(_rows(collected))
+
+
+def _rows(collected: list[tuple[str, cache.Asked]]) -> pd.DataFrame:
+    """One row per card and question; a question that several signals of a card put is there once."""
+    zone = clock.display_zone()
+    rows = [
+        (title, put.source, put.text, put.took_ms, put.rows, pd.Timestamp(asked.at).tz_convert(zone))
+        for title, asked in collected
+        for put in asked.questions
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).drop_duplicates(["card", "question"], ignore_index=True)
+
+
+def _table(rows: pd.DataFrame) -> None:
+    if rows.empty:
+        st.caption("This page asked nothing of a store.")
+        return
+    total = text.number(rows["took_ms"].sum())
+    st.caption(
+        f"{len(rows)} questions, {total} ms in all. Answers are shared by all viewers. Click a row to read it whole."
+    )
+    chosen = st.dataframe(
+        rows,
+        key="how_asked_rows",
+        hide_index=True,
+        column_config=COLUMNS,
+        on_select="rerun",
+        selection_mode="single-row",
+    )["selection"]["rows"]
+    if chosen and chosen[0] < len(rows):
+        st.code(rows["question"].iloc[chosen[0]], language=None, wrap_lines=True)
