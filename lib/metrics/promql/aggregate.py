@@ -158,7 +158,7 @@ def count_values(vector: Vector, label: str, labels: tuple[str, ...], *, without
     for row, column in zip(*np.nonzero(vector.present), strict=True):
         key = key_of(bases[row] | {label: shown(float(vector.values[row, column]))})
         found.setdefault(key, np.zeros(steps))[column] += 1
-    counts = np.array(list(found.values()))
+    counts = np.array(list(found.values())).reshape(len(found), steps)
     return Vector([dict(key) for key in found], counts, counts > 0)
 
 

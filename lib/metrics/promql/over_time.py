@@ -93,13 +93,13 @@ def deriv(windows: Windows) -> Answer:
 
 
 def predict_linear(windows: Windows, ahead_s: Floats) -> Answer:
-    """Value of the least-squares line `ahead_s` (per step) after the evaluation time."""
+    """Value of the least-squares line `ahead_s` (per step) after the windows' ends."""
     slope, now = _line(windows)
     return now + slope * ahead_s, windows.counts >= 2
 
 
 def _line(windows: Windows) -> tuple[Floats, Floats]:
-    """Slope per second, and the line's value at the evaluation time; times are centred, so large ones lose nothing."""
+    """Slope per second, and the line's value at the windows' ends; times are centred, so large ones lose nothing."""
     counts, size = windows.counts.ravel(), windows.low.size
     end_s = np.broadcast_to(windows.at_ms, windows.low.shape).ravel()
     mean_y = (windows.reduced(np.add, windows.values) / windows.counts).ravel()
