@@ -36,8 +36,8 @@ EXPRESSIONS = [
       for buckets in ("lat_bucket", "sum by (le) (rate(lat_bucket[5m]))", "wobbly_bucket", "nolast_bucket")),
     *(f"{kind}({k}, {vector})" for kind in ("topk", "bottomk") for k in (0, 1, 3, 99)
       for vector in ("req_total", 'temp{kind!="odd"}')),
-    *(f"quantile({q}, temp)" for q in ("-0.1", "0", "0.3", "0.99", "1", "1.1", "NaN")),
-    *(f"quantile_over_time({q}, temp[3m])" for q in ("-0.1", "0", "0.3", "0.99", "1", "1.1", "NaN")),
+    *(f'quantile({q}, temp{{kind!="odd"}})' for q in ("-0.1", "0", "0.3", "0.99", "1", "1.1", "NaN")),
+    *(f'quantile_over_time({q}, temp{{kind!="odd"}}[3m])' for q in ("-0.1", "0", "0.3", "0.99", "1", "1.1", "NaN")),
     *(f"temp {op} {number}" for op in ("+", "-", "*", "/", "%", "^", "==", "!=", "<", "<=", ">", ">=") for number in (0, 3)),
     *(f"2 {op} temp" for op in ("-", "/", "%", "^", "<", ">= bool", "!= bool")),
     *(f"temp {op} ignoring(kind) group_left info" for op in ("+", "/", ">", "> bool", "==")),

@@ -75,7 +75,8 @@ def _counter(dice: random.Random, resets: float, base: float = 0.0) -> Points:
     value, out = base + round(dice.uniform(0, 500), 3), Points()
     for _ in range(POINTS):
         again = dice.random() < resets
-        value = base + round(dice.uniform(0, 3), 3) if again else value + dice.choice((0, 1, 1, 2, 7.5))
+        value = base + dice.uniform(0, 3) if again else value + dice.choice((0, 1, 1, 2, 7.5))
+        value = round(value, 3)
         out.append(value)
     return out
 

@@ -32,13 +32,16 @@ WRONG = (
     "rate({v})", "{v}[5m]", "sum({n})", "{v} and {n}", '"text" + {v}', "1 > 2", "topk({v}, {v})", "rate(({v} > 1)[5m])",
     "histogram_quantile({v}, {v})", "{v} + on({l}) group_left group_right {v}", "nosuch({v})", "{v} offset {v}", "scalar({n})",
     "{v} bool > {v}", "{v} + bool {v}", "sum by {l} ({v})", "{v} and on({l}) group_left {v}", "{{}}", "{v}{{", "abs()",
-    "clamp({v}, 1)", 'label_replace({v}, "0x", "a", "{l}", "b")', 'label_replace({v}, "x", "a", "{l}", "(")',
+    "clamp({v}, 1)", 'label_replace({v}, "x", "a", "{l}", "(")',
     '{{__name__=~"size_bytes|limit_bytes"}} + 1', "size_bytes + on() limit_bytes", "size_bytes + ignoring(disk) limit_bytes",
     'label_replace(limit_bytes, "disk", "", "disk", ".*")', "temp * on(instance) info", "info + on(instance) temp",
     "-{{__name__=~\"size_bytes|limit_bytes\"}}", "size_bytes * on(instance) group_left(disk) limit_bytes",
-    'count_values("0v", {v})', "predict_linear({v}[5m])", "{v} / {v}[1m]", "time() and {v}", "vector({v})", "absent({n})",
+    "predict_linear({v}[5m])", "{v} / {v}[1m]", "time() and {v}", "vector({v})", "absent({n})",
 )  # fmt: skip
 """What Prometheus refuses, at reading or (most of the last lines) while it evaluates."""
+
+BAD_NAMES = ('label_replace({v}, "0x", "a", "{l}", "b")', 'label_join({v}, "a b", "-", "{l}")', 'count_values("0v", {v})')
+"""Prometheus 3 takes label names of any letters; the embedded store does not, as Prometheus 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,9 @@ class Phrases:
         )
 
     def _windowed(self, _depth: int) -> Phrase:
-        window, kind = self._window(self._family()), self._dice.randrange(8)
+        kind = self._dice.randrange(8)
+        # Where a rank falls on a sample beside an infinity, Prometheus 2 says NaN and 3 the sample.
+        window = self._window(self._family(distinct=kind == 4 and not self._free))
         if kind < 4:
             name = self._dice.choice(OVER_TIME)
             return window.shaped(f"{name}_over_time({{}})", exact=name in EXACT_OVER_TIME)
@@ -252,6 +257,8 @@ class Phrases:
         grouped = matching and self._dice.random() < 0.4
         side = self._dice.choice((" group_left", " group_right", " group_left(instance)")) if grouped else ""
         op = self._comparison_or(ARITHMETIC)
+        if not self._free and op in COMPARISON:
+            op += " bool"  # Prometheus 2 filters first and then looks whether a match was unique
         return Phrase(f"({left.text}) {op}{matching}{side} ({right.text})", left.labels, exact=op != "^")
 
     def _matching(self, left: Phrase, right: Phrase) -> str:
@@ -319,6 +326,7 @@ class Phrases:
 
     def _refused(self) -> str:
         family = self._family()
-        return self._dice.choice(WRONG).format(
+        wrong = WRONG if self._free else (*WRONG, *BAD_NAMES)
+        return self._dice.choice(wrong).format(
             v=self._selector(family), n=self._dice.choice(ROUND), l=self._dice.choice([*family.labels])
         )

@@ -82,6 +82,7 @@ def interpolated(ordered: Floats, start: np.ndarray, counts: np.ndarray, q: Floa
     upper = np.minimum(counts - 1, lower + 1)
     weight = rank - lower
     values = ordered[start + lower] * (1 - weight) + ordered[start + upper] * weight
+    values = np.where(weight == 0, ordered[start + lower], values)  # 0 · Inf is NaN, and not asked for
     values = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, values))
     return np.where(np.isnan(q), np.nan, values)
 
