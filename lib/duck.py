@@ -53,9 +53,15 @@ class Database:
         self._lock = lock
 
     def columns(self, sql: str, params: Params = (), *, timeout_s: float = READ_TIMEOUT_S) -> dict[str, Any]:
-        """The answer as one numpy array per column (masked where it has NULLs): the quickest way out of DuckDB."""
+        """The answer as one numpy array per column (masked where it has NULLs): the quickest for few rows."""
         with self._asking(timeout_s) as cursor:
             return dict(cursor.execute(sql, params).fetchnumpy())
+
+    def arrow(self, sql: str, params: Params = (), *, timeout_s: float = READ_TIMEOUT_S) -> pa.Table:
+        """The answer to one SELECT as an Arrow table: the quickest for a million rows, which are not copied."""
+        with self._asking(timeout_s) as cursor:
+            table: pa.Table = cursor.sql(sql, params=params).to_arrow_table()
+            return table
 
     def read(self, sql: str, params: Params = (), *, timeout_s: float = READ_TIMEOUT_S) -> pd.DataFrame:
         """The answer as a frame; NULL is NaN, NaT or None. TIMESTAMP columns come back without a zone."""

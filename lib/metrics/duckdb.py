@@ -14,17 +14,17 @@ import pyarrow as pa
 
 from lib import notes
 from lib.duck import open_database
-from lib.errors import QueryError
 from lib.metrics import admission
 from lib.metrics.admission import NEVER, Batch
 from lib.metrics.base import Result, epoch_ms, grid
-from lib.metrics.ingest import STALE, Appended, Samples
+from lib.metrics.ingest import Appended, Samples
 from lib.metrics.promql.engine import evaluate
 from lib.metrics.promql.parse import parse_selector
-from lib.metrics.promql.values import Floats, Ints, LabelSet, Matcher, Needed, Raw
+from lib.metrics.promql.values import Ints, LabelSet, Matcher, Needed, Raw
 from lib.metrics.promql.windows import is_stale
 from lib.metrics.re2 import Re2
-from lib.metrics.sample_cache import Columns, SampleCache
+from lib.metrics.reading import read, sparse
+from lib.metrics.sample_cache import SampleCache
 from lib.metrics.series import SeriesIndex
 from lib.window import Window
 
@@ -32,20 +32,12 @@ if TYPE_CHECKING:
     import duckdb
 
 NAME = "metrics"
-MOST_SAMPLES = 30_000_000
 
 # A stale marker is kept as NULL: to DuckDB all NaN are one value, so its compression may swap their bits.
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS series (id INTEGER NOT NULL, labels VARCHAR NOT NULL)",
     "CREATE TABLE IF NOT EXISTS samples (series_id INTEGER NOT NULL, ts_ms BIGINT NOT NULL, value DOUBLE)",
 )
-_READ_ALL = """
-    SELECT series_id, ts_ms, value FROM samples
-    WHERE ts_ms > $1 AND ts_ms <= $2 AND series_id BETWEEN $3 AND $4
-      AND series_id IN (SELECT unnest($5::INTEGER[]))
-"""
-_SPARSE = " SELECT * FROM picked WHERE ($2 - ts_ms) % $7 < $8"
-_READ_SPARSE = "WITH picked AS MATERIALIZED (" + _READ_ALL + ")" + _SPARSE
 _REPEATED = """
     SELECT b.row FROM batch b
     SEMI JOIN (SELECT series_id, ts_ms FROM samples WHERE ts_ms BETWEEN $1 AND $2) s
@@ -124,12 +116,12 @@ class DuckMetrics:
         found = self._find(matchers)
         if not found:
             return Raw([], np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
-        wanted, sparse = np.array(list(found), dtype=np.int64), _sparse(needed)
+        wanted, thinned = np.array(list(found), dtype=np.int64), sparse(needed)
         columns = self._cache.get(
-            (wanted.tobytes(), sparse),
+            (wanted.tobytes(), thinned),
             needed.after_ms,
             needed.until_ms,
-            lambda after_ms, until_ms: self._read(wanted, after_ms, until_ms, sparse),
+            lambda after_ms, until_ms: read(self._database, wanted, after_ms, until_ms, thinned),
         )
         held = np.diff(columns.offsets) > 0
         labels = [series for series, some in zip(found.values(), held, strict=True) if some]
@@ -141,16 +133,6 @@ class DuckMetrics:
 
     def _find(self, matchers: Sequence[Matcher]) -> dict[int, LabelSet]:
         return self._index.find(matchers, self._re2.matches)
-
-    def _read(self, numbers: Ints, after_ms: int, until_ms: int, sparse: tuple[int, ...]) -> Columns:
-        bounds = [after_ms, until_ms, int(numbers[0]), int(numbers[-1])]
-        sql = _READ_SPARSE if sparse else _READ_ALL
-        found = self._database.columns(sql + " LIMIT $6", [*bounds, numbers.tolist(), MOST_SAMPLES + 1, *sparse[1:]])
-        if found["ts_ms"].size > MOST_SAMPLES:
-            raise QueryError(
-                f"the expression reads more than {MOST_SAMPLES:,} samples: choose a shorter range or fewer series"
-            )
-        return _columns(numbers, found["series_id"], found["ts_ms"], _marked(found["value"]))
 
     def append(self, samples: Samples, *, live: bool = True) -> Appended:
         """All or nothing, in one transaction. `live` refuses samples older than a series' newest; an import does not."""
@@ -230,12 +212,6 @@ class DuckMetrics:
         self._measure()
 
 
-def _sparse(needed: Needed) -> tuple[int, ...]:
-    """(phase, step, width) of windows that leave samples out between them; empty where every sample is needed."""
-    step_ms = needed.step_ms
-    return (needed.until_ms % step_ms, step_ms, needed.width_ms) if step_ms else ()
-
-
 def _table(**columns: np.ndarray) -> pa.Table:
     return pa.table({name: pa.array(column) for name, column in columns.items()})
 
@@ -243,29 +219,6 @@ def _table(**columns: np.ndarray) -> pa.Table:
 def _insert_series(writer: duckdb.DuckDBPyConnection, added: dict[int, LabelSet]) -> None:
     texts = [json.dumps(labels, ensure_ascii=True, sort_keys=True) for labels in added.values()]
     writer.execute("INSERT INTO series SELECT unnest($1::INTEGER[]), unnest($2::VARCHAR[])", [list(added), texts])
-
-
-def _marked(values: Floats | np.ma.MaskedArray) -> Floats:
-    """Values with the stale marker where DuckDB holds NULL."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    marked = np.array(np.ma.getdata(values), dtype=np.float64)
-    marked[np.ma.getmaskarray(values)] = STALE
-    return marked
-
-
-def _columns(numbers: Ints, series: Ints, ts_ms: Ints, values: Floats) -> Columns:
-    """Samples in any order as columns by series (a place in `numbers`) and time."""
-    place = np.zeros(int(numbers[-1] - numbers[0]) + 1, dtype=np.uint16 if numbers.size < 2**16 else np.int64)
-    place[numbers - numbers[0]] = np.arange(numbers.size)  # 16-bit keys are sorted by radix
-    rank = place[series - numbers[0]]
-    order = np.argsort(rank, kind="stable")
-    offsets = np.concatenate(([0], np.cumsum(np.bincount(rank, minlength=numbers.size))))
-    times = ts_ms[order]
-    if not np.isin(np.flatnonzero(times[1:] < times[:-1]) + 1, offsets).all():
-        order = np.lexsort((ts_ms, rank))
-        times = ts_ms[order]
-    return Columns(offsets, times, values[order])
 
 
 def _moment(ts_ms: int) -> datetime:

@@ -21,6 +21,11 @@ class World:
 
     series: list[tuple[LabelSet, Points]]
 
+    @property
+    def end_ms(self) -> int:
+        """The time after the last point."""
+        return max(len(points) for _, points in self.series) * INTERVAL_MS
+
     def samples(self) -> Samples:
         """The whole world as one batch."""
         rows = [

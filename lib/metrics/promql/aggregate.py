@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.errors import QueryError
 from lib.metrics.promql.over_time import interpolated
-from lib.metrics.promql.values import Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
+from lib.metrics.promql.values import LABEL, Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Groups:
         group = np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
         order = np.argsort(group, kind="stable")
         start = np.searchsorted(group[order], np.arange(len(found)))
-        return cls([dict(key) for key in found], group, start, vector.values[order], vector.present[order])
+        present = vector.present[order]
+        values = np.where(present, vector.values[order], np.nan)  # a filtered sample must not be the smallest one
+        return cls([dict(key) for key in found], group, start, values, present)
 
     def reduced(self, ufunc: np.ufunc, values: Floats) -> Floats:
         """`ufunc` over the rows of each group: [groups, steps]."""
@@ -150,6 +152,8 @@ def ordered(vector: Vector, *, descending: bool) -> Vector:
 
 def count_values(vector: Vector, label: str, labels: tuple[str, ...], *, without: bool) -> Vector:
     """How many series have each value; the value becomes the label `label`."""
+    if not LABEL.match(label):
+        raise QueryError(f"invalid label name {label[:100]} in count_values()")
     if not vector.labels:
         return vector
     steps = vector.values.shape[1]
@@ -158,7 +162,7 @@ def count_values(vector: Vector, label: str, labels: tuple[str, ...], *, without
     for row, column in zip(*np.nonzero(vector.present), strict=True):
         key = key_of(bases[row] | {label: shown(float(vector.values[row, column]))})
         found.setdefault(key, np.zeros(steps))[column] += 1
-    counts = np.array(list(found.values()))
+    counts = np.array(list(found.values())).reshape(len(found), steps)
     return Vector([dict(key) for key in found], counts, counts > 0)
 
 

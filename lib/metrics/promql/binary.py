@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ COMPARISON: dict[str, np.ufunc] = {
     "==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
 }  # fmt: skip
 SETS = ("and", "or", "unless")
+_NOT_EXPLICIT = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+_NOT_UNIQUE = "multiple matches for labels: grouping labels must ensure unique matches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +119,18 @@ def vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_bool
     present = many.present[many_rows] & one.present[one_rows]
     lhs, rhs = many.values[many_rows], one.values[one_rows]
     values, kept = _operated(op, *((rhs, lhs) if swapped else (lhs, rhs)), as_bool=as_bool)
-    present &= kept
     drop = op in ARITHMETIC or as_bool
     labels = [
         _result(many.labels[i], one.labels[j], matching, drop_name=drop)
         for i, j in zip(many_rows, one_rows, strict=True)
     ]
-    if not matching.many:
-        _check_unique([matching.signature(many.labels[i]) for i in many_rows], present)
-    message = "multiple matches for labels: grouping labels must ensure unique matches"
-    return merged(Vector(labels, values, present), message)
+    # As Prometheus 3 (not 2) does, before a comparison filters: whether a question is refused does not hang on values.
+    signatures = [matching.signature(many.labels[i]) for i in many_rows]
+    if matching.many:
+        _check_unique(list(zip(signatures, map(key_of, labels), strict=True)), present, _NOT_UNIQUE)
+    else:
+        _check_unique(signatures, present, _NOT_EXPLICIT)
+    return merged(Vector(labels, values, present & kept), _NOT_UNIQUE)
 
 
 def _operated(op: str, left: Floats, right: Floats, *, as_bool: bool) -> tuple[Floats, Bools]:
@@ -159,15 +164,13 @@ def _duplicates(signature: LabelSet, one: Vector, rows: list[int], side: str) ->
     )
 
 
-def _check_unique(signatures: list[Signature], present: Bools) -> None:
-    rows: dict[Signature, list[int]] = {}
-    for row, signature in enumerate(signatures):
-        rows.setdefault(signature, []).append(row)
+def _check_unique(keys: Sequence[Hashable], present: Bools, message: str) -> None:
+    rows: dict[Hashable, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
     for members in rows.values():
         if len(members) > 1 and (present[members].sum(axis=0) > 1).any():
-            raise QueryError(
-                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-            )
+            raise QueryError(message)
 
 
 def _result(many: LabelSet, one: LabelSet, matching: Matching, *, drop_name: bool) -> LabelSet:

@@ -186,8 +186,10 @@ class _Run:
         return functions.as_vector(windows, over_time.quantile_over_time(windows, self._scalar(arguments[0]).values))
 
     def _call_predict_linear(self, arguments: list[Any]) -> Value:
-        windows = self._windows(_bare(arguments[0]))
-        return functions.as_vector(windows, over_time.predict_linear(windows, self._scalar(arguments[1]).values))
+        node = _bare(arguments[0])
+        windows, offset_s = self._windows(node), self._offset_ms(node.vector_selector) / 1000
+        ahead_s = self._scalar(arguments[1]).values + offset_s  # counted from the evaluation, not from the window's end
+        return functions.as_vector(windows, over_time.predict_linear(windows, ahead_s))
 
     def _call_absent(self, arguments: list[Any]) -> Value:
         return self._absent(self._vector(arguments[0]).present, _bare(arguments[0]))

@@ -82,6 +82,7 @@ def interpolated(ordered: Floats, start: np.ndarray, counts: np.ndarray, q: Floa
     upper = np.minimum(counts - 1, lower + 1)
     weight = rank - lower
     values = ordered[start + lower] * (1 - weight) + ordered[start + upper] * weight
+    values = np.where(weight == 0, ordered[start + lower], values)  # 0 · Inf is NaN, and not asked for
     values = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, values))
     return np.where(np.isnan(q), np.nan, values)
 
@@ -93,13 +94,13 @@ def deriv(windows: Windows) -> Answer:
 
 
 def predict_linear(windows: Windows, ahead_s: Floats) -> Answer:
-    """Value of the least-squares line `ahead_s` (per step) after the evaluation time."""
+    """Value of the least-squares line `ahead_s` (per step) after the windows' ends."""
     slope, now = _line(windows)
     return now + slope * ahead_s, windows.counts >= 2
 
 
 def _line(windows: Windows) -> tuple[Floats, Floats]:
-    """Slope per second, and the line's value at the evaluation time; times are centred, so large ones lose nothing."""
+    """Slope per second, and the line's value at the windows' ends; times are centred, so large ones lose nothing."""
     counts, size = windows.counts.ravel(), windows.low.size
     end_s = np.broadcast_to(windows.at_ms, windows.low.shape).ravel()
     mean_y = (windows.reduced(np.add, windows.values) / windows.counts).ravel()

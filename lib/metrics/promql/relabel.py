@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from lib.errors import QueryError
-from lib.metrics.promql.values import LabelSet, Source, Vector, merged
+from lib.metrics.promql.values import LABEL, LabelSet, Source, Vector, merged
 
 LONGEST_REGEX = 256
-_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 
@@ -35,7 +34,7 @@ def label_join(vector: Vector, target: str, separator: str, origins: list[str]) 
 
 
 def _valid(name: str, function: str) -> None:
-    if not _LABEL.match(name):
+    if not LABEL.match(name):
         raise QueryError(f"invalid destination label name in {function}(): {name[:100]}")
 
 

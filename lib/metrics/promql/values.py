@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 LabelSet = dict[str, str]
 Signature = tuple[tuple[str, str], ...]
+LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+"""A label name that can be written. Prometheus 3 knows quoted names of any letters; here there are none."""
 
 
 class Op(StrEnum):
@@ -63,7 +66,7 @@ class Text:
 
 @dataclass(slots=True)
 class Vector:
-    """n series by m steps. `present` says where a sample exists; elsewhere `values` is NaN."""
+    """n series by m steps. `present` says where a sample exists; elsewhere `values` means nothing."""
 
     labels: list[LabelSet]
     values: Floats
