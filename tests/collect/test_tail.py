@@ -231,9 +231,9 @@ def test_bytes_that_were_unread_when_the_file_went_are_told_once(tmp_path):
     desk.restart()
     desk.path().unlink()
 
-    desk.poll()
+    desk.settle()
     desk.restart()
-    desk.poll()
+    desk.settle()
 
     (gap,) = desk.sink.told
     assert (gap.kind, gap.file) == ("lost", "combined.log")
