@@ -43,15 +43,31 @@ class DuckLogs:
 
     def __init__(self, path: Path, *, memory_limit: str = "1GB", threads: int = 2) -> None:
         self._db = open_database(path, SCHEMA, name=self.name, memory_limit=memory_limit, threads=threads)
-        self._rolled_until = int(self._db.rows("SELECT coalesce(max(until_minute), 0) FROM rolled")[0][0])
-        known = self._db.rows("SELECT pattern_id, first_minute FROM patterns")
-        self._first_minute: dict[str, int] = dict(known)
+        self._rolled_until = 0
+        self._first_minute: dict[str, int] = {}
         self._writing = threading.Lock()
+        self._db.begin(self._load)
 
     @property
     def recovered_from(self) -> Path | None:
-        """Where an unreadable file was moved at the start; None normally."""
+        """Where a damaged file was moved; None normally."""
         return self._db.recovered_from
+
+    def mend(self) -> bool:
+        """Opens the file anew where an error made that necessary, an empty one where it was damaged; whether it did.
+
+        Every position must be asked for again then: what a write was told may not be so. Raises SourceError.
+        """
+        with self._writing:
+            mended = self._db.mend()
+            if mended:
+                self._load()
+        return mended
+
+    def _load(self) -> None:
+        self._rolled_until = int(self._db.rows("SELECT coalesce(max(until_minute), 0) FROM rolled")[0][0])
+        self._first_minute = dict(self._db.rows("SELECT pattern_id, first_minute FROM patterns"))
+        self._db.rows('SELECT max("offset"), max(info) FROM checkpoints')  # damage there must show now, too
 
     # Writing
 
