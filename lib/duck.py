@@ -32,7 +32,10 @@ _REJECTED = (
     duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
     duckdb.InvalidInputException, duckdb.PermissionException, duckdb.ConstraintException, duckdb.OutOfRangeException,
 )  # fmt: skip
-_DAMAGE = ("Corrupt database file", "does not match stored checksum", "Corrupt WAL file", "not a valid DuckDB database")
+_DAMAGE = (
+    "Corrupt database file", "Corrupt WAL file", "does not match stored checksum", "not a valid DuckDB database",
+    "Could not read enough bytes", "Failed to deserialize", "Serialization Error",
+)  # fmt: skip
 _NOT_THE_FILE = ("permission denied", "no space left", "read-only file system", "is a directory", "could not set lock")
 
 Params = Sequence[Any] | Mapping[str, Any]
@@ -51,6 +54,7 @@ class Database:
         self.name = name
         self.path = path
         self.recovered_from: Path | None = None
+        self._moved: Path | None = None
         self._lock, self._schema, self._config = lock, schema, config
         self._writing = threading.RLock()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
@@ -77,7 +81,7 @@ class Database:
             self._stopped = self.broken  # no question begins from here on
             self._let_go()
             if self._damage:
-                self.recovered_from = _move_aside(self.path, self._damage)
+                self._moved = _move_aside(self.path, self._damage)
                 self._damage = ""
             self._open()
             self._stopped = ""
@@ -100,7 +104,7 @@ class Database:
     def _open(self) -> None:
         self._connection, moved = _connect_or_replace(self.path, self._schema, self._config)
         self._writer = self._connection.cursor()
-        self.recovered_from = moved or self.recovered_from
+        self.recovered_from = moved or self._moved
 
     def _let_go(self) -> None:
         """Ends every question: DuckDB gives the same instance again while a cursor of it is open."""
@@ -200,7 +204,7 @@ class Database:
 
     def _check(self) -> None:
         if self._stopped:
-            raise SourceUnavailable(f"the embedded database is not open: {self._stopped}", self.name)
+            raise SourceUnavailable(f"{self.path.name} has to be opened again: {self._stopped}", self.name)
 
     @contextlib.contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -208,7 +212,7 @@ class Database:
         try:
             yield
         except duckdb.Error as error:
-            first_line = str(error).split("\n", 1)[0][:300]
+            first_line = _said(error)
             if any(words in str(error) for words in _DAMAGE):
                 self._damage = self._damage or first_line
                 text = f"{self.path.name} is damaged; it is moved aside and the store begins anew, in seconds: {first_line}"
@@ -283,6 +287,11 @@ def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:
 def _translated(error: duckdb.Error, name: str) -> SourceError:
     if isinstance(error, duckdb.InterruptException):
         return SourceUnavailable("the question took too long and was stopped", name)
-    first_line = str(error).split("\n", 1)[0][:300]
+    first_line = _said(error)
     kind = SourceRejected if isinstance(error, _REJECTED) else SourceUnavailable
     return kind(f"the embedded database says: {first_line}", name)
+
+
+def _said(error: duckdb.Error) -> str:
+    first_line = str(error).split("\n", 1)[0][:300]
+    return f"the disk is full ({first_line})" if "no space left" in first_line.lower() else first_line

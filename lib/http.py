@@ -119,6 +119,10 @@ class StatusCollector(Collector):
         if status.log_age_s is not None:
             yield _gauge("halo_ops_log_age_seconds", "Age of the newest log record.", [((), status.log_age_s)])
         yield from _tail_families(status)
+        replaced = [((store,), 1.0) for store in status.replaced]
+        yield _gauge(
+            "halo_ops_store_replaced", "1 where a damaged file was replaced since the start.", replaced, ("store",)
+        )
         yield from _task_families(status)
         yield from _target_families("scrape", status.scrapes)
         yield from _target_families("probe", status.probes)

@@ -56,7 +56,10 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed."""
+    """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed.
+
+    `error` is "" while the newest round went well; `last_error` keeps the newest reason and `last_error_at` its time.
+    """
 
     name: str
     period_s: float
@@ -64,6 +67,7 @@ class TaskStatus:
     errors: int = 0
     last_error: str = ""
     last_error_at: datetime | None = None
+    error: str = ""
 
     def stuck(self, now: datetime) -> bool:
         """Whether the heart stopped: no round for much longer than a round takes."""
@@ -85,10 +89,21 @@ class ImportStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class GapStatus:
+    """What the log store noted in the last 24 h: `lost` times something was lost, `lost_bytes` in all, and `unread`
+    records that are kept but could not be read as what they are."""
+
+    lost: int = 0
+    lost_bytes: int = 0
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
-    `unreadable` are log files that cannot be read, with the reason.
+    `unreadable` are log files that cannot be read, with the reason. `replaced` are the stores that began anew since the
+    start because their file was damaged, with the name that the old file has now.
     """
 
     at: datetime
@@ -99,6 +114,8 @@ class WorkerStatus:
     scrapes: tuple[TargetStatus, ...] = ()
     probes: tuple[TargetStatus, ...] = ()
     imports: ImportStatus = ImportStatus()
+    gaps: GapStatus = GapStatus()
+    replaced: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskStatus, ...] = ()
 
     @property
@@ -114,6 +131,11 @@ class WorkerStatus:
         return max(known) if known and len(known) == len(ages) else None
 
     @property
+    def failing(self) -> tuple[TaskStatus, ...]:
+        """The loops whose newest round failed."""
+        return tuple(task for task in self.tasks if task.error)
+
+    @property
     def last_error(self) -> str:
         """The newest failed round of any loop, as "<loop>: <reason>"; "" where none failed."""
         failed = [task for task in self.tasks if task.last_error_at is not None]
@@ -126,8 +148,10 @@ class WorkerStatus:
         return tuple(task.name for task in self.tasks if task.stuck(self.at))
 
     def as_json(self) -> dict[str, Any]:
-        """The same as nested plain values, with `status` "ok", "degraded" (a target or file fails) or "failed" (a loop is stuck)."""
-        failing = bool(self.unreadable) or any(target.up is False for target in (*self.scrapes, *self.probes))
+        """The same as nested plain values, with `status` "ok", "degraded" (something fails) or "failed" (a loop is stuck)."""
+        failing = bool(self.unreadable or self.failing or self.replaced) or any(
+            target.up is False for target in (*self.scrapes, *self.probes)
+        )
         verdict = "failed" if self.stuck else "degraded" if failing else "ok"
         ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}
         return {"status": verdict, **ages, "last_error": self.last_error, "stuck": self.stuck, **asdict(self)}

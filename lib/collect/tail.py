@@ -109,6 +109,12 @@ class Tail:
         self._live.clear()
         self._suspects.clear()
 
+    def start_over(self) -> None:
+        """Forgets all that is only in memory: the store's positions count from the next pass on, as after a start."""
+        self.close()
+        self._ancestry = None
+        self._waiting, self._gaps, self._notes = [], [], []
+
     # Which files there are
 
     def _follow(self, found: Mapping[_Key, Found]) -> None:

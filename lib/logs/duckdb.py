@@ -64,7 +64,18 @@ class DuckLogs:
                 self._load()
         return mended
 
+    def _note_replaced(self, moved: Path) -> None:
+        """Once per file: what was only in the old one is gone from the pages, and they must say so tomorrow, too."""
+        reason = f"the store was damaged and began anew; the old file is {moved.name}"
+        gap = Gap(datetime.now(UTC), self._db.path.name, "lost", reason)
+        with self._db.write() as writer:
+            if not writer.execute("SELECT 1 FROM gaps WHERE reason = ?", [reason]).fetchone():
+                _keep_positions(writer, (), [gap])
+
     def _load(self) -> None:
+        moved = self._db.recovered_from
+        if moved is not None:
+            self._note_replaced(moved)
         self._rolled_until = int(self._db.rows("SELECT coalesce(max(until_minute), 0) FROM rolled")[0][0])
         self._first_minute = dict(self._db.rows("SELECT pattern_id, first_minute FROM patterns"))
         self._db.rows('SELECT max("offset"), max(info) FROM checkpoints')  # damage there must show now, too
