@@ -198,17 +198,13 @@ class Suspect:
         os.close(self.fd)
 
 
-def same_start(fd: int, other: int) -> bool:
-    """Whether one of two open files begins with the other, as far as the first KiB tells; empty ones tell nothing."""
-    mine, theirs = os.pread(fd, HEAD, 0), os.pread(other, HEAD, 0)
-    length = min(len(mine), len(theirs))
-    return length > 0 and mine[:length] == theirs[:length]
-
-
 def looks_like(fd: int, original: Generation) -> bool:
-    """Whether an open file begins as a generation does, or did before it was emptied a moment ago."""
-    if same_start(fd, original.fd):
-        return True
+    """Whether an open file begins as a generation does, and is no longer, or as it did before it was emptied just now."""
+    size = os.fstat(fd).st_size  # before that of the original, which grows
+    if size <= os.fstat(original.fd).st_size:
+        mine = os.pread(fd, HEAD, 0)
+        if mine and os.pread(original.fd, len(mine), 0) == mine:
+            return True
     return not original.head.fits(original.fd) and original.head.agrees(fd)
 
 

@@ -180,21 +180,26 @@ class Tail:
     def _read_all(self, ancestry: Ancestry) -> tuple[list[Line], tuple[int, bool]]:
         lines: list[Line] = []
         read, more = 0, False
-        for key, generation in list(self._live.items()):
-            at = generation.position
-            try:
-                taken, rest = generation.read(self._budget)
-            except Ended:
-                self._end(key, generation, ancestry)
-                more = True
-                continue
-            except OSError as error:
-                self.problems[generation.found.path] = error.strerror or type(error).__name__
-                generation.rollback()
-                continue
+        for key in list(self._live):
+            taken, size, rest = self._read_one(key, ancestry)
             lines += taken
-            read, more = read + generation.position - at, more or rest
+            read, more = read + size, more or rest
         return lines, (read, more)
+
+    def _read_one(self, key: _Key, ancestry: Ancestry) -> tuple[list[Line], int, bool]:
+        generation = self._live[key]
+        at = generation.position
+        try:
+            taken, rest = generation.read(self._budget)
+        except Ended:
+            self._end(key, generation, ancestry)
+            taken, size, _ = self._read_one(key, ancestry)  # a fresh generation cannot have ended
+            return taken, size, True
+        except OSError as error:
+            self.problems[generation.found.path] = error.strerror or type(error).__name__
+            generation.rollback()
+            return [], 0, False
+        return taken, generation.position - at, rest
 
     def _end(self, key: _Key, generation: Generation, ancestry: Ancestry) -> None:
         """The file was emptied: the rest of this generation may be in a copy; the same file begins a new one."""
