@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ _REJECTED = (
     duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException,
     duckdb.InvalidInputException, duckdb.PermissionException, duckdb.ConstraintException, duckdb.OutOfRangeException,
 )  # fmt: skip
+_DAMAGE = (
+    "Corrupt database file", "Corrupt WAL file", "does not match stored checksum", "not a valid DuckDB database",
+    "Could not read enough bytes", "Failed to deserialize", "Serialization Error",
+)  # fmt: skip
 _NOT_THE_FILE = ("permission denied", "no space left", "read-only file system", "is a directory", "could not set lock")
 
 Params = Sequence[Any] | Mapping[str, Any]
@@ -40,17 +44,79 @@ Params = Sequence[Any] | Mapping[str, Any]
 class Database:
     """An open file. Many threads read while one writes; a reader sees only what was committed.
 
-    `recovered_from` is where an unreadable file was moved at the start, else None. Every method raises SourceError.
+    DuckDB checks a block when it is read, so damage may show long after the start; and after some failures (a full disk
+    while it tidies up) it answers nothing until the file is opened anew. Either is said in every SourceError that comes
+    of it and is put right by `mend`. `recovered_from` is where a damaged file was moved, None where none was.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, lock: OwnerLock, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, lock: OwnerLock, schema: Sequence[str], config: dict[str, Any]) -> None:
+        """Opens the file, or moves an unreadable one aside. Raises duckdb.Error."""
         self.name = name
         self.path = path
         self.recovered_from: Path | None = None
-        self._connection = connection
-        self._writer = connection.cursor()
+        self._moved: Path | None = None
+        self._lock, self._schema, self._config = lock, schema, config
         self._writing = threading.RLock()
-        self._lock = lock
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._idle = threading.Condition()
+        self._damage = self._stopped = ""
+        self._closed = False
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._open()
+
+    @property
+    def broken(self) -> str:
+        """Why the file must be opened anew, or be replaced; "" while all is well."""
+        return "" if self._closed else self._damage or self._stopped
+
+    def mend(self) -> bool:
+        """Opens the file anew where `broken`: a damaged one is moved aside first. Returns whether it did.
+
+        What is stored may differ then from what writers were told: nothing where the file was damaged, and a write
+        that had failed may be there. Raises SourceError where it cannot be opened now; call it again later.
+        """
+        if not self.broken:
+            return False
+        with self._writing, self._mapped():
+            self._stopped = self.broken  # no question begins from here on
+            self._let_go()
+            if self._damage:
+                self._moved = _move_aside(self.path, self._damage)
+                self._damage = ""
+            self._open()
+            self._stopped = ""
+        _LOG.warning("%s was opened anew", self.path.name)
+        return True
+
+    def begin(self, load: Callable[[], None]) -> None:
+        """Runs the first questions, on a fresh file where they show that this one is damaged. Raises SourceError, closed."""
+        try:
+            try:
+                load()
+            except SourceError:
+                if not self.mend():
+                    raise
+                load()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._connection, moved = _connect_or_replace(self.path, self._schema, self._config)
+        self._writer = self._connection.cursor()
+        self.recovered_from = moved or self._moved
+
+    def _let_go(self) -> None:
+        """Ends every question: DuckDB gives the same instance again while a cursor of it is open."""
+        with self._idle:
+            for cursor in self._cursors:
+                _interrupt(cursor)
+            self._idle.wait_for(lambda: not self._cursors, timeout=READ_TIMEOUT_S)
+        if self._connection is not None:
+            for connection in (self._writer, self._connection):
+                with contextlib.suppress(duckdb.Error):
+                    connection.close()
+            self._connection = None
 
     def columns(self, sql: str, params: Params = (), *, timeout_s: float = READ_TIMEOUT_S) -> dict[str, Any]:
         """The answer as one numpy array per column (masked where it has NULLs): the quickest for few rows."""
@@ -75,7 +141,8 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction, one writer at a time: committed when the block ends, undone when it raises."""
-        with self._writing, _mapped(self.name):
+        with self._writing, self._mapped():
+            self._check()
             self._writer.execute("BEGIN")
             try:
                 yield self._writer
@@ -88,16 +155,19 @@ class Database:
     @contextlib.contextmanager
     def given(self, name: str, table: pa.Table) -> Iterator[None]:
         """Lets the writer's SQL read `table` as a view called `name` while the block runs."""
-        with self._writing, _mapped(self.name):
+        with self._writing, self._mapped():
+            self._check()
             self._writer.register(name, table)
             try:
                 yield
             finally:
-                self._writer.unregister(name)
+                with contextlib.suppress(duckdb.Error):  # the error inside is the one to tell
+                    self._writer.unregister(name)
 
     def checkpoint(self) -> None:
         """Folds the write-ahead log into the file, so that freed space is used again."""
-        with self._writing, _mapped(self.name):
+        with self._writing, self._mapped():
+            self._check()
             self._writer.execute("CHECKPOINT")
 
     def size_bytes(self) -> int:
@@ -106,15 +176,18 @@ class Database:
 
     def close(self) -> None:
         """Ends every question, writes what is committed into the file, and lets another process have it."""
-        with self._writing, contextlib.suppress(duckdb.Error):
-            self._writer.close()
-            self._connection.close()
+        with self._writing, self._idle:
+            self._closed, self._stopped = True, "the store is closed"
+            if self._connection is not None:
+                for connection in (self._writer, self._connection):
+                    with contextlib.suppress(duckdb.Error):
+                        connection.close()
         self._lock.release()
 
     @contextlib.contextmanager
     def _asking(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _mapped(self.name):
-            cursor = self._connection.cursor()
+        with self._mapped():
+            cursor = self._new_cursor()
             watch = threading.Timer(timeout_s, _interrupt, [cursor])
             watch.daemon = True
             watch.start()
@@ -123,6 +196,36 @@ class Database:
             finally:
                 watch.cancel()
                 cursor.close()
+                with self._idle:
+                    self._cursors.discard(cursor)
+                    self._idle.notify_all()
+
+    def _new_cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._idle:
+            self._check()
+            assert self._connection is not None, "it is not broken, so it is open"
+            cursor = self._connection.cursor()
+            self._cursors.add(cursor)
+            return cursor
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise SourceUnavailable(f"{self.path.name} has to be opened again: {self._stopped}", self.name)
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """DuckDB's errors as ours, and noted where they mean that the file must be opened anew."""
+        try:
+            yield
+        except duckdb.Error as error:
+            first_line = _said(error)
+            if any(words in str(error) for words in _DAMAGE):
+                self._damage = self._damage or first_line
+                text = f"{self.path.name} is damaged; it is moved aside and the store begins anew, in seconds: {first_line}"
+                raise SourceUnavailable(text, self.name) from error
+            if isinstance(error, duckdb.FatalException):
+                self._stopped = self._stopped or first_line
+            raise _translated(error, self.name) from error
 
 
 def open_database(
@@ -140,13 +243,10 @@ def open_database(
     lock = OwnerLock.take(path, name)
     config = {"memory_limit": memory_limit, "threads": threads}
     try:
-        connection, moved = _connect_or_replace(path, schema, config)
+        return Database(path, name, lock, schema, config)
     except duckdb.Error as error:
         lock.release()
         raise _translated(error, name) from error
-    database = Database(connection, lock, path, name)
-    database.recovered_from = moved
-    return database
 
 
 def _connect_or_replace(
@@ -157,8 +257,7 @@ def _connect_or_replace(
     except duckdb.Error as error:
         if any(words in str(error).lower() for words in _NOT_THE_FILE):
             raise
-        moved = _move_aside(path)
-        _LOG.error("%s could not be read and was moved to %s: %s", path.name, moved.name, error)
+        moved = _move_aside(path, str(error))
         return _connect(path, schema, config), moved
 
 
@@ -173,11 +272,12 @@ def _connect(path: Path, schema: Sequence[str], config: dict[str, Any]) -> duckd
     return connection
 
 
-def _move_aside(path: Path) -> Path:
+def _move_aside(path: Path, reason: str) -> Path:
     moved = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
     for source, target in ((path, moved), (_wal(path), _wal(moved))):
         if source.exists():
             source.rename(target)
+    _LOG.error("%s cannot be read and was moved to %s: %s", path.name, moved.name, reason)
     return moved
 
 
@@ -190,17 +290,14 @@ def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.interrupt()
 
 
-@contextlib.contextmanager
-def _mapped(name: str) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        raise _translated(error, name) from error
-
-
 def _translated(error: duckdb.Error, name: str) -> SourceError:
     if isinstance(error, duckdb.InterruptException):
         return SourceUnavailable("the question took too long and was stopped", name)
-    first_line = str(error).split("\n", 1)[0][:300]
+    first_line = _said(error)
     kind = SourceRejected if isinstance(error, _REJECTED) else SourceUnavailable
     return kind(f"the embedded database says: {first_line}", name)
+
+
+def _said(error: duckdb.Error) -> str:
+    first_line = str(error).split("\n", 1)[0][:300]
+    return f"the disk is full ({first_line})" if "no space left" in first_line.lower() else first_line

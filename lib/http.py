@@ -122,6 +122,10 @@ class StatusCollector(Collector):
             up = float(not status.metric_source.error)
             yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
         yield from _tail_families(status)
+        replaced = [((store,), 1.0) for store in status.replaced]
+        yield _gauge(
+            "halo_ops_store_replaced", "1 where a damaged file was replaced since the start.", replaced, ("store",)
+        )
         yield from _task_families(status)
         yield from _target_families("scrape", status.scrapes)
         yield from _target_families("probe", status.probes)

@@ -53,7 +53,10 @@ class Loop:
 
     def status(self) -> TaskStatus:
         """How the loop is; safe from any thread."""
-        return TaskStatus(self.name, self._period_s, self._beat_at, self._errors, self._last_error, self._last_error_at)
+        error = self._last_error if self._failures_in_a_row else ""
+        return TaskStatus(
+            self.name, self._period_s, self._beat_at, self._errors, self._last_error, self._last_error_at, error
+        )
 
     def _go_round(self, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -71,7 +71,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed."""
+    """One of the worker's loops: its heart beats once a round, `period_s` apart. `errors` counts rounds that failed.
+
+    `error` is "" while the newest round went well; `last_error` keeps the newest reason and `last_error_at` its time.
+    """
 
     name: str
     period_s: float
@@ -79,6 +82,7 @@ class TaskStatus:
     errors: int = 0
     last_error: str = ""
     last_error_at: datetime | None = None
+    error: str = ""
 
     def stuck(self, now: datetime) -> bool:
         """Whether the heart stopped: no round for much longer than a round takes."""
@@ -100,11 +104,22 @@ class ImportStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class GapStatus:
+    """What the log store noted in the last 24 h: `lost` times something was lost, `lost_bytes` in all, and `unread`
+    records that are kept but could not be read as what they are."""
+
+    lost: int = 0
+    lost_bytes: int = 0
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
-    `unreadable` are log files that cannot be read, with the reason. `metric_source` is the remote metric store, None
-    where metrics are in the embedded one.
+    `unreadable` are log files that cannot be read, with the reason. `replaced` are the stores that began anew since the
+    start because their file was damaged, with the name that the old file has now. `metric_source` is the remote metric
+    store, None where metrics are in the embedded one.
     """
 
     at: datetime
@@ -115,6 +130,8 @@ class WorkerStatus:
     scrapes: tuple[TargetStatus, ...] = ()
     probes: tuple[TargetStatus, ...] = ()
     imports: ImportStatus = ImportStatus()
+    gaps: GapStatus = GapStatus()
+    replaced: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskStatus, ...] = ()
     metric_source: SourceStatus | None = None
 
@@ -134,6 +151,11 @@ class WorkerStatus:
         return max(known) if known and len(known) == len(ages) else None
 
     @property
+    def failing(self) -> tuple[TaskStatus, ...]:
+        """The loops whose newest round failed."""
+        return tuple(task for task in self.tasks if task.error)
+
+    @property
     def last_error(self) -> str:
         """The newest failed round of any loop, as "<loop>: <reason>"; "" where none failed."""
         failed = [task for task in self.tasks if task.last_error_at is not None]
@@ -146,8 +168,10 @@ class WorkerStatus:
         return tuple(task.name for task in self.tasks if task.stuck(self.at))
 
     def as_json(self) -> dict[str, Any]:
-        """The same as nested plain values, with `status` "ok", "degraded" (a target or file fails) or "failed" (a loop is stuck)."""
-        failing = bool(self.unreadable) or any(target.up is False for target in (*self.scrapes, *self.probes))
+        """The same as nested plain values, with `status` "ok", "degraded" (something fails) or "failed" (a loop is stuck)."""
+        failing = bool(self.unreadable or self.failing or self.replaced) or any(
+            target.up is False for target in (*self.scrapes, *self.probes)
+        )
         failing = failing or (self.metric_source is not None and bool(self.metric_source.error))
         verdict = "failed" if self.stuck else "degraded" if failing else "ok"
         ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import stamina.instrumentation
@@ -25,7 +26,19 @@ from lib.state.health_sql import SqlHealthLog
 from lib.stores import Stores
 
 
-class LogDatabase(LogStore, LogSink, Protocol):
+class Mendable(Protocol):
+    """A store whose file may break under it."""
+
+    @property
+    def recovered_from(self) -> Path | None:
+        """Where a damaged file was moved; None where none was."""
+
+    def mend(self) -> bool:
+        """Opens it anew where an error made that necessary; whether it did. What writers were told may not be so then.
+        A store on a server has nothing to mend: False. Raises SourceError."""
+
+
+class LogDatabase(LogStore, LogSink, Mendable, Protocol):
     """A log store that this process fills and keeps in order."""
 
     def compact(self) -> object:
@@ -35,7 +48,7 @@ class LogDatabase(LogStore, LogSink, Protocol):
         """Drops records from before `older_than`. Raises SourceError."""
 
 
-class MetricDatabase(MetricStore, MetricSink, Protocol):
+class MetricDatabase(MetricStore, MetricSink, Mendable, Protocol):
     """A metric store that this process fills and keeps in order."""
 
     def retain(self, older_than: datetime) -> object:

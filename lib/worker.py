@@ -26,9 +26,11 @@ from lib.errors import OpsError, SettingsError, SourceError
 from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
 from lib.settings import Settings
-from lib.status import ImportStatus, SourceStatus, WorkerStatus
+from lib.status import GapStatus, ImportStatus, SourceStatus, WorkerStatus
+from lib.window import DAY, Window
 
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
+GAPS_EVERY = timedelta(minutes=1)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
@@ -47,6 +49,7 @@ class Worker:
         self._started_at = clock()
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
+        self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._tail = Tail(settings.log_files, stores.logs, clock)
         self._metric_source = _source_of(settings)
@@ -99,11 +102,19 @@ class Worker:
             scrapes=self._scraper.status(),
             probes=self._prober.status(),
             imports=self._imports,
+            gaps=self._gaps,
+            replaced=self._replaced(),
             tasks=tuple(loop.status() for loop in self._loops),
             metric_source=self._metric_source,
         )
 
+    def _replaced(self) -> dict[str, str]:
+        moved = {"logs": self._stores.logs.recovered_from, "metrics": self._stores.metrics.recovered_from}
+        return {name: path.name for name, path in moved.items() if path is not None}
+
     def _follow(self) -> None:
+        if self._stores.logs.mend():
+            self._tail.start_over()
         while self._tail.poll().more and not self._stop.is_set():
             self._tailing.beat()
 
@@ -113,7 +124,24 @@ class Worker:
 
     def _look(self) -> None:
         self._imports = self._import_status()
+        self._stores.metrics.mend()
         self._newest_log = self._stores.logs.newest()
+        self._look_for_gaps()
+
+    def _look_for_gaps(self) -> None:
+        """What the store says was lost, also before this process began. Asked when the tail tells of more, or a minute later."""
+        told = sum(self._tail.counters()[name] for name in ("lost_bytes", "unparsed", "truncated"))
+        now = self._clock()
+        if told == self._gaps_told and now - self._gaps_at < GAPS_EVERY:
+            return
+        found = self._stores.logs.gaps(Window(now - DAY, now + timedelta(minutes=1)))
+        lost = found[found["kind"] == "lost"]
+        self._gaps = GapStatus(
+            lost=len(lost),
+            lost_bytes=int(lost["bytes"].sum()),
+            unread=int(found["records"].sum() - lost["records"].sum()),
+        )
+        self._gaps_told, self._gaps_at = told, now
 
     def _look_at_metrics(self) -> None:
         """How fresh the remote store's samples are; a failure is told and has the loop look less often."""

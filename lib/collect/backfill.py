@@ -25,7 +25,7 @@ from lib import wiring
 from lib.collect import spool
 from lib.collect.cutter import Cutter
 from lib.collect.exposition import SeriesCache, parse_exposition
-from lib.collect.files import HEAD
+from lib.collect.files import HEAD, digest_of_head
 from lib.collect.import_progress import ImportProgress
 from lib.collect.parse import Line, parse_lines
 from lib.collect.sources import PIECE, BadSource, Source, find
@@ -209,7 +209,7 @@ class Importer:
 
 
 def _head(piece: bytes) -> str:
-    return blake2b(piece[:HEAD], digest_size=12).hexdigest() if len(piece) >= HEAD else ""
+    return digest_of_head(piece[:HEAD]) if len(piece) >= HEAD else ""
 
 
 def _to_the_end(source: Source, tally: Tally) -> Iterator[tuple[bytes, int]]:

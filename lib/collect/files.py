@@ -15,6 +15,7 @@ import orjson
 
 HEAD = 1024
 """Bytes at the start of a file, and before the read position, by which it is known again."""
+_LEAST, _APART, _CUT = 64, 32, re.compile(r"(.{4})(.{8})")
 _MAGIC = re.compile(r"[*?\[]")
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".Z")
 
@@ -31,10 +32,51 @@ class Print:
         return self.length == 0 or take_print(fd, at, self.length) == self
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first `length` bytes of a file, by their hash and the hashes up to each line end: a shorter copy is known, too."""
+
+    length: int = 0
+    digest: str = ""
+
+    def fits(self, fd: int) -> bool:
+        """Whether the file begins with all of these bytes."""
+        return self.length == 0 or take_head(fd, self.length) == self
+
+    def agrees(self, fd: int) -> bool:
+        """Whether the file begins so, or, where it is shorter, with the same whole lines. False where too little is known."""
+        data = os.pread(fd, self.length, 0)
+        if len(data) == self.length:
+            return self.length > 0 and digest_of_head(data) == self.digest
+        cuts = [(int(at, 16), told) for at, told in _CUT.findall(self.digest[24:])]
+        at, told = max((cut for cut in cuts if cut[0] <= len(data)), default=(0, ""))
+        return at > 0 and _hash(data[:at], 4) == told
+
+
+def take_head(fd: int, length: int) -> Head:
+    """The head of up to `length` bytes; shorter where the file is."""
+    data = os.pread(fd, length, 0)
+    return Head(len(data), digest_of_head(data))
+
+
+def digest_of_head(data: bytes) -> str:
+    """The digest that a Head of these bytes has: of all of them, and of what is before each line end that is not too near."""
+    ends, last = [], _LEAST - _APART
+    for at in (match.end() for match in re.finditer(rb"\n", data)):
+        if last + _APART <= at < len(data):
+            ends.append(f"{at:04x}{_hash(data[:at], 4)}")
+            last = at
+    return _hash(data, 12) + "".join(ends)
+
+
+def _hash(data: bytes, size: int) -> str:
+    return blake2b(data, digest_size=size).hexdigest()
+
+
 def take_print(fd: int, at: int, length: int) -> Print:
     """The print of up to `length` bytes from `at` on; shorter where the file is."""
     data = os.pread(fd, length, at)
-    return Print(len(data), blake2b(data, digest_size=12).hexdigest()) if data else Print()
+    return Print(len(data), _hash(data, 12)) if data else Print()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +86,7 @@ class Known:
     path: str
     device: int
     inode: int
-    head: Print
+    head: Head
     before: Print
     size: int
     seen: float
@@ -60,15 +102,17 @@ class Known:
         """From `dumps`; None for what is not from it."""
         try:
             path, device, inode, head_length, head, before_length, before, size, seen = orjson.loads(text)
-            return cls(path, device, inode, Print(head_length, head), Print(before_length, before), size, float(seen))
+            return cls(path, device, inode, Head(head_length, head), Print(before_length, before), size, float(seen))
         except (ValueError, TypeError):
             return None
 
     def is_in(self, fd: int, offset: int) -> bool:
         """Whether an open file begins with what was read of this generation, up to `offset`."""
-        if os.fstat(fd).st_size < offset or not self.head.fits(fd, 0):
-            return False
-        return self.before.fits(fd, offset - self.before.length)
+        return (
+            os.fstat(fd).st_size >= offset
+            and self.head.agrees(fd)
+            and self.before.fits(fd, offset - self.before.length)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lib.collect.cutter import Cutter
-from lib.collect.files import HEAD, Found, Known, Print, take_print
+from lib.collect.files import HEAD, Found, Head, Known, Print, take_head, take_print
 from lib.collect.parse import Line
 from lib.logs.ingest import Checkpoint
 
@@ -24,23 +24,23 @@ class Generation:
     """An open file and how far it was read.
 
     `offset` is where the first line begins that is not stored yet. `position`, the bytes read so far, and the cutter
-    with the line under way run ahead of it until `commit`.
+    with the line under way run ahead of it until `commit`. `told_size` is the size that the stored checkpoint knows.
     """
 
     found: Found
     fd: int
     offset: int = 0
     origin: str = field(default_factory=lambda: secrets.token_hex(8))
-    head: Print = field(default_factory=Print)
+    head: Head = field(default_factory=Head)
     before: Print = field(default_factory=Print)
     size: int = 0
+    told_size: int = 0
     modified_ns: int = -1
     missing_since: float | None = None
     dirty: bool = False
     position: int = field(init=False)
     cutter: Cutter = field(init=False)
     read_before: Print = field(default_factory=Print)
-    read_head: Print = field(default_factory=Print)
 
     def __post_init__(self) -> None:
         self.rollback()
@@ -60,22 +60,31 @@ class Generation:
         """Bytes of the file that are not stored yet, as of the last look."""
         return max(0, self.size - self.offset)
 
+    @property
+    def moved(self) -> bool:
+        """Whether the stored checkpoint is behind: lines were read, or there is more to read, or to miss, than it knows."""
+        return self.dirty or self.start != self.offset or self._reached > self.told_size
+
+    @property
+    def _reached(self) -> int:
+        return max(self.size, self.position)
+
     def rollback(self) -> None:
         """Back to what is stored: the next read begins there."""
         self.position = self.offset
         self.cutter = Cutter(self.origin, self.name, self.offset)
-        self.read_before, self.read_head = self.before, self.head
+        self.read_before = self.before
         self.modified_ns = -1
 
     def commit(self) -> None:
         """What was read is stored."""
-        self.offset, self.before, self.head = self.start, self.read_before, self.read_head
-        self.dirty = False
+        self.offset, self.before = self.start, self.read_before
+        self.dirty, self.told_size = False, self._reached
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """The position after what was read."""
-        found, size = self.found, max(self.size, self.position)
-        info = Known(found.path, found.device, found.inode, self.read_head, self.read_before, size, now_s)
+        found = self.found
+        info = Known(found.path, found.device, found.inode, self.head, self.read_before, self._reached, now_s)
         return Checkpoint(self.origin, self.start, info.dumps())
 
     def read(self, budget: int) -> tuple[list[Line], bool]:
@@ -106,10 +115,10 @@ class Generation:
         """Looked at after the bytes were read: a truncation in between shows here, and the bytes do not count."""
         length = min(HEAD, self.start)
         self.read_before = take_print(self.fd, self.start - length, length) if self.start else Print()
-        if not self.read_head.fits(self.fd, 0):
+        if not self.head.fits(self.fd):
             raise Ended
-        if self.read_head.length < HEAD:
-            self.read_head = take_print(self.fd, 0, min(HEAD, self.position))
+        if self.head.length < HEAD:
+            self.head = take_head(self.fd, min(HEAD, self.position))
 
     def last_line(self) -> list[Line]:
         """The half line at the end of a file that nobody will write to any more, as a line; none where there is none."""

@@ -88,13 +88,10 @@ class Tail:
 
         After an error nothing counts as read: the next pass reads it again.
         """
-        first = self._ancestry is None
-        ancestry = self._ancestry = self._ancestry or Ancestry(self._sink.checkpoints())
+        ancestry = self._ancestry = self._ancestry or Ancestry(self._sink.checkpoints(), self._monotonic())
         found, self.problems = discover(self._globs)
         self._follow(found)
         self._meet([one for key, one in found.items() if key not in self._live and key not in self._suspects], ancestry)
-        if first:
-            self._note_missed(ancestry)
         lines, progress = self._read_all(ancestry)
         self._settle(ancestry)
         done, last = self._finished()
@@ -112,6 +109,12 @@ class Tail:
         self._live.clear()
         self._suspects.clear()
 
+    def start_over(self) -> None:
+        """Forgets all that is only in memory: the store's positions count from the next pass on, as after a start."""
+        self.close()
+        self._ancestry = None
+        self._waiting, self._gaps, self._notes = [], [], []
+
     # Which files there are
 
     def _follow(self, found: Mapping[_Key, Found]) -> None:
@@ -122,8 +125,13 @@ class Tail:
                 generation.found, generation.missing_since = found[key], None
             elif generation.missing_since is None:
                 generation.missing_since = now
-        for key in [key for key in self._suspects if key not in found]:
-            self._suspects.pop(key).close()
+        for key, suspect in list(self._suspects.items()):
+            if key in found:
+                suspect.found, suspect.missing_since = found[key], None
+            elif suspect.missing_since is None:
+                suspect.missing_since = now
+            elif now - suspect.missing_since >= 2 * self._linger_s:  # compared as a whole by then, and still a copy
+                self._suspects.pop(key).close()
 
     def _meet(self, fresh: Sequence[Found], ancestry: Ancestry) -> None:
         """Begins new files: first those known by inode, so that copies of them are seen for what they are."""
@@ -147,12 +155,11 @@ class Tail:
     def _begin(self, found: Found, fd: int, ancestry: Ancestry, besides: Generation | None = None) -> None:
         """A file of which nothing is known. `besides`: the generation that it is no copy of."""
         key = (found.device, found.inode)
-        copy = ancestry.inherit(found, fd)
         original = original_of(fd, [one for one in self._live.values() if one is not besides])
-        if copy is None and original is not None:
+        if original is not None:
             self._suspects[key] = Suspect(found, fd, original, self._monotonic())
         else:
-            self._live[key] = copy or Generation(found, fd)
+            self._live[key] = ancestry.inherit(found, fd) or Generation(found, fd)
 
     def _decide(self, original: Generation, ancestry: Ancestry) -> None:
         """The original of these suspects has ended, so it is known how far it was read."""
@@ -160,10 +167,6 @@ class Tail:
             if suspect.original is original:
                 del self._suspects[key]
                 self._begin(suspect.found, suspect.fd, ancestry)
-
-    def _note_missed(self, ancestry: Ancestry) -> None:
-        for loss in ancestry.missed():
-            self._lose(loss)
 
     def _lose(self, loss: Loss) -> None:
         size = loss.end - loss.start
@@ -177,27 +180,32 @@ class Tail:
     def _read_all(self, ancestry: Ancestry) -> tuple[list[Line], tuple[int, bool]]:
         lines: list[Line] = []
         read, more = 0, False
-        for key, generation in list(self._live.items()):
-            at = generation.position
-            try:
-                taken, rest = generation.read(self._budget)
-            except Ended:
-                self._end(key, generation, ancestry)
-                more = True
-                continue
-            except OSError as error:
-                self.problems[generation.found.path] = error.strerror or type(error).__name__
-                generation.rollback()
-                continue
+        for key in list(self._live):
+            taken, size, rest = self._read_one(key, ancestry)
             lines += taken
-            read, more = read + generation.position - at, more or rest
+            read, more = read + size, more or rest
         return lines, (read, more)
+
+    def _read_one(self, key: _Key, ancestry: Ancestry) -> tuple[list[Line], int, bool]:
+        generation = self._live[key]
+        at = generation.position
+        try:
+            taken, rest = generation.read(self._budget)
+        except Ended:
+            self._end(key, generation, ancestry)
+            taken, size, _ = self._read_one(key, ancestry)  # a fresh generation cannot have ended
+            return taken, size, True
+        except OSError as error:
+            self.problems[generation.found.path] = error.strerror or type(error).__name__
+            generation.rollback()
+            return [], 0, False
+        return taken, generation.position - at, rest
 
     def _end(self, key: _Key, generation: Generation, ancestry: Ancestry) -> None:
         """The file was emptied: the rest of this generation may be in a copy; the same file begins a new one."""
-        lost = (generation.position, max(generation.size, generation.position))
+        unread = (generation.position, max(generation.size, generation.position))
         half = tuple(generation.last_line())
-        ancestry.add_emptied(Emptied(self._past_of(generation), half, lost, self._monotonic()))
+        ancestry.add_emptied(Emptied(self._past_of(generation), half, unread, self._monotonic()))
         self._live[key] = Generation(generation.found, generation.fd)
         self._decide(generation, ancestry)
 
@@ -241,7 +249,7 @@ class Tail:
 
     def _store(self, lines: Sequence[Line]) -> None:
         now = self._clock()
-        moved = [one for one in self._live.values() if one.dirty or one.start != one.offset]
+        moved = [one for one in self._live.values() if one.moved]
         if lines or moved or self._gaps or self._notes:
             parsed = parse_lines(lines, now)
             positions = [*(one.checkpoint(now.timestamp()) for one in moved), *self._notes]

@@ -44,15 +44,42 @@ class DuckLogs:
 
     def __init__(self, path: Path, *, memory_limit: str = "1GB", threads: int = 2) -> None:
         self._db = open_database(path, SCHEMA, name=self.name, memory_limit=memory_limit, threads=threads)
-        self._rolled_until = int(self._db.rows("SELECT coalesce(max(until_minute), 0) FROM rolled")[0][0])
-        known = self._db.rows("SELECT pattern_id, first_minute FROM patterns")
-        self._first_minute: dict[str, int] = dict(known)
+        self._rolled_until = 0
+        self._first_minute: dict[str, int] = {}
         self._writing = threading.Lock()
+        self._db.begin(self._load)
 
     @property
     def recovered_from(self) -> Path | None:
-        """Where an unreadable file was moved at the start; None normally."""
+        """Where a damaged file was moved; None normally."""
         return self._db.recovered_from
+
+    def mend(self) -> bool:
+        """Opens the file anew where an error made that necessary, an empty one where it was damaged; whether it did.
+
+        Every position must be asked for again then: what a write was told may not be so. Raises SourceError.
+        """
+        with self._writing:
+            mended = self._db.mend()
+            if mended:
+                self._load()
+        return mended
+
+    def _note_replaced(self, moved: Path) -> None:
+        """Once per file: what was only in the old one is gone from the pages, and they must say so tomorrow, too."""
+        reason = f"the store was damaged and began anew; the old file is {moved.name}"
+        gap = Gap(datetime.now(UTC), self._db.path.name, "lost", reason)
+        with self._db.write() as writer:
+            if not writer.execute("SELECT 1 FROM gaps WHERE reason = ?", [reason]).fetchone():
+                _keep_positions(writer, (), [gap])
+
+    def _load(self) -> None:
+        moved = self._db.recovered_from
+        if moved is not None:
+            self._note_replaced(moved)
+        self._rolled_until = int(self._db.rows("SELECT coalesce(max(until_minute), 0) FROM rolled")[0][0])
+        self._first_minute = dict(self._db.rows("SELECT pattern_id, first_minute FROM patterns"))
+        self._db.rows('SELECT max("offset"), max(info) FROM checkpoints')  # damage there must show now, too
 
     # Writing
 

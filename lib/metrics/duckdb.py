@@ -58,9 +58,25 @@ class DuckMetrics:
         self._index = SeriesIndex()
         self._newest: Ints = np.empty(0, dtype=np.int64)
         self._oldest: Ints = np.empty(0, dtype=np.int64)
-        self._load()
+        self._database.begin(self._load)
+
+    @property
+    def recovered_from(self) -> Path | None:
+        """Where a damaged file was moved; None normally."""
+        return self._database.recovered_from
+
+    def mend(self) -> bool:
+        """Opens the file anew where an error made that necessary, an empty one where it was damaged; whether it did.
+        Raises SourceError."""
+        with self._writing:
+            mended = self._database.mend()
+            if mended:
+                self._load()
+        return mended
 
     def _load(self) -> None:
+        self._index = SeriesIndex()
+        self._cache.clear()
         for number, labels in self._database.rows("SELECT id, labels FROM series ORDER BY id"):
             self._index.add(number, json.loads(labels))
         self._measure()

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import SourceError
-from lib.status import SourceStatus, TargetStatus, WorkerStatus
+from lib.status import GapStatus, SourceStatus, TargetStatus, WorkerStatus
 from lib.ui import clock, text
 from lib.ui.live import UPDATED
 from lib.ui.runtime import current
@@ -44,8 +44,15 @@ def _freshness(status: WorkerStatus, moment: datetime) -> None:
     _targets("Health probe", status.probes, moment, current().settings.probe_interval_s)
     for name in status.stuck:
         _mark(f"{name} loop", Status.CRITICAL, "has stopped")
+    for task in status.failing:
+        _mark(f"{task.name} loop", Status.CRITICAL, f"fails: {task.error}")
     _unreadable(status)
-    _gaps(status)
+    _gaps(status.gaps)
+    for store, moved in status.replaced.items():
+        words = f"store was damaged and began anew; the old file is {moved}"
+        _mark(
+            store, Status.CRITICAL, words + ("" if store == "metrics" else ", the log files still there are read again")
+        )
 
 
 def _metric_source(status: WorkerStatus) -> None:
@@ -129,11 +136,12 @@ def _targets(name: str, targets: tuple[TargetStatus, ...], moment: datetime, int
         st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
-def _gaps(status: WorkerStatus) -> None:
-    lost = sum(v for k, v in status.tail.items() if k.startswith(("lost", "unparsed", "truncated", "skipped")))
-    if not lost:
+def _gaps(found: GapStatus) -> None:
+    lost = f"▲ {text.size(found.lost_bytes) if found.lost_bytes else 'data'} lost" if found.lost else ""
+    unread = f"◆ {text.number(found.unread)} lines unread" if found.unread else ""
+    if not lost and not unread:
         return
-    words = f":orange[◆ {text.number(lost)} lost or unread]"
+    words = " ".join(f":{colour}[{said}]" for colour, said in (("red", lost), ("orange", unread)) if said)
     with st.popover(words, type="tertiary", key="gaps", on_change="rerun") as gaps:
         if gaps.open:
             _gap_table()

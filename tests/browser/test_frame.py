@@ -111,5 +111,6 @@ def test_the_header_says_what_is_wrong_with_collection(wall: str, visit: Visit) 
 
     expect(header).to_contain_text(re.compile(r"Logs \d+ s ago"))
     expect(header).to_contain_text("Scrape 1 of 2 failing")
-    expect(header).to_contain_text("3 lost or unread")
+    expect(header).to_contain_text("2.4 MiB lost ◆ 3 lines unread")
+    expect(header).to_contain_text("the old file is metrics.duckdb.corrupt-x")
     expect(header).to_contain_text("Europe/Berlin")

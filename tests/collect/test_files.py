@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.collect.files import Found, Known, Print, discover, open_found, root_of, take_print
+from lib.collect.files import Found, Known, Print, discover, open_found, root_of, take_head, take_print
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def fd(tmp_path: Path):
 
 
 def known(fd: int, offset: int) -> Known:
-    return Known("/a", 1, 2, take_print(fd, 0, 1024), take_print(fd, offset - 1000, 1000), 3000, 0.0)
+    return Known("/a", 1, 2, take_head(fd, 1024), take_print(fd, offset - 1000, 1000), 3000, 0.0)
 
 
 def test_a_print_fits_where_the_bytes_are_the_same(fd):
@@ -30,6 +30,28 @@ def test_a_print_fits_where_the_bytes_are_the_same(fd):
 
 def test_an_empty_print_fits_everything(fd):
     assert Print().fits(fd, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "agrees"),
+    [
+        (b"".join(b"a line of forty bytes, its number is %2d\n" % n for n in range(30)), True),
+        (b"".join(b"a line of forty bytes, its number is %2d\n" % n for n in range(5)), True),
+        (
+            b"".join(b"a line of forty bytes, its number is %2d\n" % n for n in range(5)) + b"a li",
+            True,
+        ),  # copied halfway
+        (b"".join(b"a line of forty bytes, its number is %2d\n" % n for n in (0, 2, 3)), False),
+        (b"a line of forty bytes, its number is  0\n", False),  # too little to tell
+        (b"", False),
+    ],
+)
+def test_a_head_agrees_with_a_shorter_copy_of_its_file(tmp_path, content, agrees):
+    (tmp_path / "whole").write_bytes(b"".join(b"a line of forty bytes, its number is %2d\n" % n for n in range(99)))
+    (tmp_path / "copy").write_bytes(content)
+
+    with (tmp_path / "whole").open("rb") as whole, (tmp_path / "copy").open("rb") as copy:
+        assert take_head(whole.fileno(), 1024).agrees(copy.fileno()) is agrees
 
 
 def test_a_generation_is_known_by_its_start_and_by_what_was_read_last(fd, tmp_path):

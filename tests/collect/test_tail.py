@@ -231,9 +231,9 @@ def test_bytes_that_were_unread_when_the_file_went_are_told_once(tmp_path):
     desk.restart()
     desk.path().unlink()
 
-    desk.poll()
+    desk.settle()
     desk.restart()
-    desk.poll()
+    desk.settle()
 
     (gap,) = desk.sink.told
     assert (gap.kind, gap.file) == ("lost", "combined.log")
@@ -354,3 +354,84 @@ def test_lag_counts_what_the_budget_left(tmp_path):
 
     assert progress.more
     assert desk.tail.counters()["lag_bytes"] > 5000
+
+
+def test_a_file_that_begins_like_a_shorter_one_is_not_its_copy(desk):
+    desk.path("combined.log.1").write_bytes(b"{")  # a copy that was torn off
+    desk.poll()
+    written = desk.write(1)
+
+    desk.settle()
+
+    assert desk.sink.messages == written
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_copy_of_a_small_file_is_known_although_it_is_shorter_than_what_was_read(desk, restart):
+    written = desk.write(4)
+    desk.path("combined.log.1").write_bytes(desk.path().read_bytes())
+    written += desk.write(1)  # read, but not in the copy
+    desk.poll()
+    if restart:
+        desk.restart()
+    os.truncate(desk.path(), 0)
+
+    desk.settle()
+
+    assert desk.sink.messages == written
+    assert desk.sink.told == []
+
+
+def test_what_was_written_between_a_copy_and_the_truncation_is_told_as_lost(tmp_path):
+    desk = Desk(tmp_path, budget=300)
+    written = desk.write(20)
+    desk.path("combined.log.1").write_bytes(desk.path().read_bytes())
+    gone = desk.write(2)
+    desk.poll()
+    os.truncate(desk.path(), 0)
+
+    desk.settle()
+
+    assert desk.sink.messages == written
+    assert [gap.size for gap in desk.sink.told] == [sum(len(line_of(m)) for m in gone)]
+
+
+def test_half_a_line_in_a_file_that_went_is_told_as_lost(desk):
+    desk.path().write_bytes(line_of("half")[:30])
+    desk.poll()
+    desk.restart()
+    desk.path().unlink()
+
+    desk.settle()
+
+    assert [(gap.kind, gap.size) for gap in desk.sink.told] == [("lost", 30)]
+
+
+def test_a_copy_that_is_packed_at_once_is_read_to_its_end_where_it_was_seen(tmp_path):
+    desk = Desk(tmp_path, budget=300)
+    written = desk.write(20)
+    desk.poll()
+    copy = desk.path("combined.log.1")
+    copy.write_bytes(desk.path().read_bytes())
+    desk.poll()
+    os.truncate(desk.path(), 0)
+    copy.unlink()  # copytruncate and compress without delaycompress
+
+    for _ in range(20):
+        desk.poll()
+    desk.settle()
+
+    assert desk.sink.messages == written
+    assert desk.sink.told == []
+
+
+def test_a_store_that_lost_its_positions_is_read_into_from_the_start(desk):
+    written = desk.write(5)
+    desk.poll()
+    desk.sink.rows.clear()
+    desk.sink.kept.clear()
+
+    desk.tail.start_over()
+    desk.poll()
+
+    assert desk.sink.messages == written

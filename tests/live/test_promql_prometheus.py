@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def _values(dice: np.random.Generator, labels: Labels, seeded: Any, histograms: 
         return histograms[key]
     if name.endswith(("_total", "_count")):
         return _counter(dice, count)
-    if name == "up" or name.endswith(("_seconds", "_info")) and seeded.max() > 1e6:
+    if name == "up" or (name.endswith(("_seconds", "_info")) and seeded.max() > 1e6):
         return seeded  # times of day stay times of day
     if name == "up":
         return (dice.random(count) > 0.03).astype(float)
@@ -98,7 +97,9 @@ def test_every_question_has_the_same_answer(asked: tuple[Listening, Stores, Prom
         wrong += _differences(question, ours, theirs)
 
     assert not wrong, f"{len(wrong)} of {points} points differ:\n" + "\n".join(wrong[:20])
-    print(f"\n{len(questions)} questions, {len({q.expression for q in questions})} expressions, {points} points, no difference")
+    print(
+        f"\n{len(questions)} questions, {len({q.expression for q in questions})} expressions, {points} points, no difference"
+    )
     assert points > 20_000 and len(questions) > 300
 
 

@@ -40,7 +40,11 @@ WRONG = (
 )  # fmt: skip
 """What Prometheus refuses, at reading or (most of the last lines) while it evaluates."""
 
-BAD_NAMES = ('label_replace({v}, "0x", "a", "{l}", "b")', 'label_join({v}, "a b", "-", "{l}")', 'count_values("0v", {v})')
+BAD_NAMES = (
+    'label_replace({v}, "0x", "a", "{l}", "b")',
+    'label_join({v}, "a b", "-", "{l}")',
+    'count_values("0v", {v})',
+)
 """Prometheus 3 takes label names of any letters; the embedded store does not, as Prometheus 2."""
 
 

@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 import streamlit as st  # noqa: E402 - the project's root comes first on the path
 
 from lib import http, settings  # noqa: E402
-from lib.status import ImportStatus, TargetStatus, WorkerStatus  # noqa: E402
+from lib.status import GapStatus, ImportStatus, TargetStatus, WorkerStatus  # noqa: E402
 from lib.ui import pages, runtime  # noqa: E402
 
 pages.PAGES = (
@@ -30,7 +30,10 @@ def status() -> WorkerStatus:
         TargetStatus("a:9090", True, 3, now, now - timedelta(seconds=6), 0.02),
         TargetStatus("b:9090", False, 3, now, now - timedelta(minutes=9), 0.02, error="refused"),
     )
-    return WorkerStatus(now, now, now - timedelta(seconds=4), {"lost": 3}, scrapes=scrapes, imports=ImportStatus(3, 9))
+    return WorkerStatus(
+        now, now, now - timedelta(seconds=4), scrapes=scrapes, imports=ImportStatus(3, 9),
+        gaps=GapStatus(lost=1, lost_bytes=2_500_000, unread=3), replaced={"metrics": "metrics.duckdb.corrupt-x"},
+    )  # fmt: skip
 
 
 SETTINGS = settings.load(demo=True)

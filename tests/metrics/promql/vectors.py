@@ -25,7 +25,9 @@ MOMENTS_MS = tuple(600_000 + 397_500 * n for n in range(4))
 def version(program: str) -> str:
     """What Go recorded of the module that the program was built from, or what the program says of itself."""
     said = subprocess.run(["go", "version", "-m", program], check=False, capture_output=True, text=True, timeout=20)
-    built = [line.split()[2] for line in said.stdout.splitlines() if "\tmod\tgithub.com/prometheus/prometheus\t" in line]
+    built = [
+        line.split()[2] for line in said.stdout.splitlines() if "\tmod\tgithub.com/prometheus/prometheus\t" in line
+    ]
     return built[0] if built and built[0] != "(devel)" else promtool.version(program)
 
 
