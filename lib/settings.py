@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import available_timezones
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lib.errors import SettingsError
+from lib.redact import redact_text
 
 PREFIX = "HALO_OPS_"
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -122,6 +124,10 @@ class Settings(BaseSettings):
 
         return init_settings, env_settings, FileSource(settings_cls, dict(os.environ)), dotenv_settings
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What a traceback or a log may show: an address without its credentials."""
+        return ((name, _shown(value)) for name, value in super().__repr_args__())
+
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -208,7 +214,7 @@ def table(settings: Settings) -> list[dict[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "set" if value.get_secret_value() else "unset"
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return redact_text(", ".join(value) if isinstance(value, tuple) else str(value))[0]
 
 
 def main(arguments: list[str]) -> int:
