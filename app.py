@@ -14,7 +14,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lib import http, settings, wiring
+from lib import http, own_log, settings, wiring
 from lib.errors import OpsError, SettingsError
 from lib.settings import Settings
 from lib.status import WorkerStatus
@@ -96,6 +96,5 @@ app = st.App(
 )
 
 if __name__ == "__main__":
-    logging.basicConfig(level=SETTINGS.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every scrape, with the address in it
+    own_log.set_up(SETTINGS.log_level)
     app.run(config={"server.address": SETTINGS.address, "server.port": SETTINGS.port})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lib.errors import SettingsError
+from lib.redact import redact_text
 
 PREFIX = "HALO_OPS_"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -149,6 +151,10 @@ class Settings(BaseSettings):
 
         return init_settings, env_settings, FileSource(settings_cls, dict(os.environ)), dotenv_settings
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What a traceback or a log may show: an address without its credentials."""
+        return ((name, _shown(value)) for name, value in super().__repr_args__())
+
     @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -281,7 +287,7 @@ def table(settings: Settings) -> list[dict[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "set" if value.get_secret_value() else "unset"
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return redact_text(", ".join(value) if isinstance(value, tuple) else str(value))[0]
 
 
 def main(arguments: list[str]) -> int:

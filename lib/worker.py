@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
+from lib import own_log, wiring
 from lib import settings as configuration
-from lib import wiring
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
@@ -205,9 +205,10 @@ def _scraped_here(settings: Settings) -> tuple[str, ...]:
 
 def main() -> int:
     """Collects until SIGINT or SIGTERM. 1: another process has the stores, 2: the settings are wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    own_log.set_up("info")
     try:
         settings = configuration.load()
+        own_log.set_up(settings.log_level)
         stores = wiring.open_stores(settings)
     except SettingsError as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201

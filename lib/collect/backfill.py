@@ -31,6 +31,7 @@ from lib.collect.parse import Line, parse_lines
 from lib.collect.sources import PIECE, BadSource, Source, find
 from lib.errors import SettingsError, SourceError, SourceUnavailable
 from lib.settings import Settings
+from lib.state.answer import without_credentials
 
 PART_PIECES = 4
 SPOOL_BYTES = 200 << 20
@@ -154,14 +155,12 @@ class Importer:
     def _health(self, source: Source) -> Iterator[int]:
         for text, at in _whole_lines(_to_the_end(source, self.tally)):
             found, bad = [], 0
-            for line in text.splitlines():
-                try:
-                    good = not line.strip() or isinstance(orjson.loads(line), dict)
-                except orjson.JSONDecodeError:
-                    good = False
-                bad += not good
-                if good and line.strip():
-                    found.append(line)
+            for line in filter(None, map(bytes.strip, text.splitlines())):
+                told = _object(line)
+                if told is None:
+                    bad += 1
+                else:
+                    found.append(orjson.dumps(without_credentials(told)))
             self.tally.unparsed += bad
             self.tally.observations += len(found)
             if bad:
@@ -206,6 +205,14 @@ class Importer:
         )  # fmt: skip
         self._progress.save(self._folder)
         self._report(self._progress)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        told = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _head(piece: bytes) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lib.metrics.base import Labels
 from lib.metrics.ingest import Samples
+from lib.redact import REDACTED, is_secret_name, redact_text
 
 SeriesCache = dict[bytes | frozenset[tuple[str, str]], Labels]
 """Label sets by the text that names them, and by their content: equal sets are one object. One per target."""
@@ -131,7 +132,7 @@ def _report(problem: str, context: _Context) -> None:
 
 
 def _shown(line: bytes) -> str:
-    return ascii(line[:120].decode("utf-8", "replace"))
+    return ascii(redact_text(line[:4096].decode("utf-8", "replace"))[0][:120])
 
 
 def _number(text: bytes) -> float:
@@ -178,11 +179,15 @@ def _labels(key: bytes, context: _Context) -> Labels:
             raise ValueError("labels are not well formed" if match is None else f"label {match[1]} twice")
         scraped.add(match[1])
         if value := _ESCAPE.sub(_unescape, match[2][1:-1]):
-            labels[_free_name(match[1], context.extra, labels)] = value
+            labels[_free_name(match[1], context.extra, labels)] = _public(match[1], value)
         position = match.end()
     one = context.cache.setdefault(frozenset(labels.items()), labels)
     context.cache[key] = one
     return one
+
+
+def _public(name: str, value: str) -> str:
+    return REDACTED if is_secret_name(name) else redact_text(value)[0]
 
 
 def _free_name(name: str, extra: Mapping[str, str], taken: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from lib.redact import redact_text
+
 _USERINFO = re.compile(r"(?<=//)[^/\s@]+@")
 _QUERY = re.compile(r"(?<=[?&])([^=&\s]+)=[^&\s]*")
 
@@ -78,8 +80,8 @@ def _unpack(unpacker: zlib._Decompress, raw: bytes, limit: int) -> bytes:
 
 
 def without_secrets(text: str, limit: int = 300) -> str:
-    """`text` without the user:password of any address in it and without the values of its query, cut to `limit`."""
-    return _QUERY.sub(r"\1=…", _USERINFO.sub("", text))[:limit]
+    """`text` without credentials, the user:password of any address and the values of its query, cut to `limit`."""
+    return redact_text(_QUERY.sub(r"\1=…", _USERINFO.sub("", text)))[0][:limit]
 
 
 def instances(urls: Sequence[str]) -> dict[str, str]:

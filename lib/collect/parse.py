@@ -14,9 +14,9 @@ from typing import Any, TypeGuard
 import orjson
 import pyarrow as pa
 
-from lib.collect.redact import hints_in, is_suspect, redact, redact_text
 from lib.logs.ingest import BATCH, Gap
 from lib.logs.patterns import normalise, route_of
+from lib.redact import hints_in, is_suspect, redact, redact_text
 
 MAX_LINE = 64 * 1024
 """Bytes of a line that are kept."""
@@ -27,6 +27,7 @@ _EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a broke
 _LATEST_MS = 253_402_300_799_000
 _SECONDS_BELOW = 100_000_000_000
 _INT64 = 1 << 63
+_LAST_WORD = 2048  # characters; a longer one is no word
 _LEVELS = {"WARNING": "WARN"}
 _TEXTS = ("message", "service", "version", "event", "source", "operation", "method")
 _COLUMNS = tuple(BATCH.names)
@@ -141,12 +142,18 @@ def _reason(raw: bytes, error: Exception) -> str:
 
 def _unparsed(line: Line, raw: bytes, tally: _Tally, reason: str) -> tuple[Any, ...]:
     text = raw[:MAX_LINE].decode("utf-8", "backslashreplace").replace("\x00", "␀").replace("\ufeff", "\\ufeff")
-    text, count = redact_text(text[:MAX_LINE])
+    text, count = redact_text(_whole_words(text[:MAX_LINE]) if line.truncated else text[:MAX_LINE])
     tally.redacted += count
     return (
         tally.now_ms, _prefix(line.origin) + format(line.position, "x"), UNPARSED, text, *("",) * 12,
         normalise(text[:2000]), reason, "{}", line.file, line.truncated, *(None,) * 8,
     )  # fmt: skip
+
+
+def _whole_words(text: str) -> str:
+    """What was cut off without its last word: the beginning of a credential does not look like one."""
+    end = max(text.rfind(sign, len(text) - _LAST_WORD) for sign in " \t\"',")
+    return text if end < 0 else text[: end + 1]
 
 
 def _parsed(line: Line, record: dict[str, Any], tally: _Tally) -> tuple[Any, ...]:

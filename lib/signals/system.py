@@ -139,7 +139,7 @@ def instances(stores: Stores, window: Window) -> pd.DataFrame:
             "instance": names,
             "job": found["job"],
             "up": found["value"].eq(1),
-            "version": names.map(running).fillna("").astype(object),
+            "version": names.map(running).astype(object).fillna(""),
             "started": started,
             "uptime_s": (pd.Timestamp(window.end) - started).dt.total_seconds(),
             "cpu_cores": columns["cpu_cores"],

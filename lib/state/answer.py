@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from lib.redact import redact, redact_text
+
 SERVICE = "service"
 """The check that stands for the answer as a whole."""
 
@@ -20,8 +22,6 @@ _REASON_CHARS = 300
 _DETAIL_CHARS = 4000
 _GOOD = frozenset({"healthy", "ok", "up", "pass"})
 _BAD = frozenset({"unhealthy", "down", "error", "fail", "failed", "critical", "degraded", "warn", "warning"})
-_USERINFO = re.compile(r"(?<=//)[^/\s@]+@")
-_SECRET_KEY = re.compile(r"pass|token|secret|authorization|cookie|api[-_]?key", re.IGNORECASE)
 _MILLISECONDS = re.compile(r"^\s*([0-9.]+)\s*(?:ms)?\s*$")
 
 
@@ -75,7 +75,7 @@ def read_answer(
     items = list(checks.items())[:MAX_CHECKS] if isinstance(checks, Mapping) else []
     named = [_check(str(name), said) for name, said in items]
     service = _service(status_code, content, named, response_ms)
-    version = str(content.get("version") or "")[:100]
+    version = _clean(str(content.get("version") or ""))[:100]
     return Answer((service, *named), version, _number(content.get("uptime")))
 
 
@@ -112,8 +112,8 @@ def _service(code: int, content: Mapping[str, Any], named: list[Reading], respon
 
 
 def _check(name: str, said: object) -> Reading:
-    name = (f"{name} (check)" if name == SERVICE else name)[:64]
-    fields = said if isinstance(said, Mapping) else {"status": said}
+    name = _clean(f"{name} (check)" if name == SERVICE else name)[:64]
+    fields = redact(dict(said))[0] if isinstance(said, Mapping) else {"status": said}
     status = _status(fields.get("status"))
     response_ms = latency_ms(fields.get("response_time"))
     detail = _detail({key: value for key, value in fields.items() if key not in ("status", "error")})
@@ -136,16 +136,32 @@ def _status(said: object) -> Status:
 def _detail(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         items = [(str(key), item) for key, item in value.items()]
-        return {
-            k: "[redacted]" if _SECRET_KEY.search(k) else _detail(item, depth + 1) for k, item in items if depth < 4
-        }
+        return {key: _detail(item, depth + 1) for key, item in items if depth < 4}
     if isinstance(value, list):
         return [_detail(item, depth + 1) for item in value[:20]] if depth < 4 else []
-    return _clean(value) if isinstance(value, str) else value
+    return value[:_REASON_CHARS] if isinstance(value, str) else value
 
 
 def _clean(text: str) -> str:
-    return _USERINFO.sub("", text)[:_REASON_CHARS]
+    return redact_text(text)[0][:_REASON_CHARS]
+
+
+def without_credentials(observation: Mapping[str, Any]) -> dict[str, Any]:
+    """An observation of /health as it may be written down: all that it says, but no credential.
+
+    The name of a check is no secret, whatever it is: what a check called “token” says of itself stays.
+    """
+    kept: dict[str, Any] = redact({key: value for key, value in observation.items() if key != "body"})[0]
+    if "body" not in observation:
+        return kept
+    content = _content(observation["body"])
+    if content is None:
+        return kept | {"body": None}  # no report, whatever it is
+    checks = content.get("checks")
+    body: dict[str, Any] = redact({key: value for key, value in content.items() if key != "checks"})[0]
+    if isinstance(checks, Mapping):
+        body["checks"] = {_clean(str(name)): redact(said)[0] for name, said in checks.items()}
+    return kept | {"body": body}
 
 
 def _number(value: object) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lib.metrics.duckdb import DuckMetrics
 from lib.signals import system
 from lib.stores import Stores
 from lib.window import Window
-from tests.seed import DEPLOY, HOUR, NOW, START, WHOLE
+from tests.seed import DEPLOY, HOUR, NOW, START, WHOLE, empty_stores, samples
 
 
 def test_a_restart_is_where_a_process_began_within_the_window(busy: Stores) -> None:
@@ -59,3 +62,14 @@ def test_trends_are_in_the_units_of_the_pages(busy: Stores) -> None:
 def test_the_backups_age_is_seen_from_the_windows_end(busy: Stores, empty: Stores) -> None:
     assert system.backup(busy, HOUR)["age_s"] == 3 * 3600
     assert system.backup(empty, Window(NOW - timedelta(hours=1), NOW)) == {"at": None, "age_s": None}
+
+
+def test_instances_that_export_no_version_have_none(tmp_path: Path) -> None:
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.metrics, DuckMetrics)
+        up = (("__name__", "up"), ("instance", "a:3000"), ("job", "crm"))
+        stores.metrics.append(samples({up: np.ones(1)}))
+
+        found = system.instances(stores, HOUR)
+
+    assert found[["instance", "version"]].to_dict("records") == [{"instance": "a:3000", "version": ""}]

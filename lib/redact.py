@@ -1,4 +1,4 @@
-"""Takes credentials out of everything that is about to be stored."""
+"""Takes credentials out of everything that is about to be stored, shown or logged."""
 
 from __future__ import annotations
 
@@ -6,65 +6,79 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
-REDACTED = "[REDACTED]"
+from lib.redact_named import KEYS, REDACTED, is_secret_name, redact_named
+
+__all__ = ["MAX_DEPTH", "REDACTED", "hints_in", "is_secret_name", "is_suspect", "redact", "redact_text"]
+
 MAX_DEPTH = 32
 """Deeper values are replaced by a note: no real record is this deep."""
 
-_KEYS = r"pass|token|secret|authorization|cookie|api[-_]?key"
-_KEY = re.compile(_KEYS, re.IGNORECASE)
 _NOT_YET = r"(?!\[REDACTED)"
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_NAME_HINTS = ("pass", "token", "secret", "authorization", "cookie", "api-key", "api_key", "apikey", "pwd", "sig")
-_PREFIX_HINTS = ("xox", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "akia", "asia", "sk-", "k_live_",
-                 "k_test_", "aiza")  # fmt: skip
-_HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, "://", "hooks.slack", "eyj", "bearer", "basic", "private key")
-_RAW_HINTS = tuple(hint.encode() for hint in (*_HINTS, "\\u", "\\/", "\0") if hint != "://")
+_NAME_HINTS = ("pass", "token", "secret", "authorization", "cookie", "key", "pwd", "credential", "sig")
+_PREFIX_HINTS = ("xox", "xapp-", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "akia", "asia", "sk-",
+                 "k_live_", "k_test_", "aiza", "whsec_", "npm_", "ya29.", "sg.")  # fmt: skip
+_HOOK_HINTS = ("hooks.slack", "webhook")
+_ENCODED_HINTS = ("%3a", "%3d", "%40", "%2f%2f")
+_HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, *_HOOK_HINTS, *_ENCODED_HINTS, "@", "eyj", "bearer", "basic", "private key")
+_TOO_COMMON = ("@", "%3a", "%3d")  # harmless without one of the others, or asked for apart
+_RAW_HINTS = tuple(h.encode() for h in (*_HINTS, "\\u", "\\/", "\0") if h not in _TOO_COMMON)
 _RUN = bytes(97 if chr(i).isalnum() or chr(i) in "+/_" else 32 for i in range(128)) + b" " * 128
 _LONG = 32
 _SHORT = 64
 
+_SLASH = r"(?:\\{0,8}/|%2F)"
+_SLASHES = rf":{_SLASH}{_SLASH}"
+_PORT = r"\d{1,5}(?:[/?#\s]|$)"
+
 # Every repetition is bounded, or a match of it takes all that it read: the time is linear in the text. A rule is tried
 # only where the lower case text holds one of its hints, and most texts hold none.
-_KEY_TAIL = r"(?:[\w-]|\[\w{0,30}\]|%5[bBdD]){0,32}"
 _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
     (hints, re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
     for hints, pattern, replacement in (
         (("private key",), r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END[A-Z0-9 ]{0,40}KEY-----|\Z)", REDACTED),
-        (("hooks.slack",), r"(hooks\.slack(?:-gov)?\.com/)[\w/+%-]{1,400}", rf"\1{REDACTED}"),
-        (("://",), rf"(://){_NOT_YET}[^\s/?#\"'<>]{{1,512}}@", rf"\1{REDACTED}@"),
-        (("eyj",), r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?", REDACTED),
         (
-            ("authorization", "cookie"),
-            rf"\b((?:proxy-)?authorization|(?:set-)?cookie)(\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}+){_NOT_YET}[^\"'\r\n\\]+",
+            _HOOK_HINTS,
+            r"(hooks\.slack(?:-gov)?\.com|discord(?:app)?\.com/api/webhooks|webhook\.office\.com)"
+            rf"({_SLASH})[\w/+%@\\-]{{1,400}}",
             rf"\1\2{REDACTED}",
         ),
+        # Up to the last @ that can end the user information, which in practice holds what it must not hold unescaped.
+        (
+            ("@",),
+            rf"({_SLASHES}){_NOT_YET}(?:[^\s/?#\"'<>]{{1,256}}|[^\s/?#:@\"'<>]{{0,64}}:(?!{_PORT})[^\s\"'<>@]{{1,192}})@",
+            rf"\1{REDACTED}@",
+        ),
+        (("eyj",), r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?", REDACTED),
         (
             ("bearer", "basic"),
-            rf"\b(bearer|basic)(\s{{1,3}}+){_NOT_YET}(?!auth|token\b|realm)[\w.~+/=-]{{4,}}",
+            rf"\b(bearer|basic)(\s{{1,3}}+|%20){_NOT_YET}(?!auth|token\b|realm)[\w.~+/=-]{{4,}}",
             rf"\1\2{REDACTED}",
         ),
         (
             _NAME_HINTS,
-            rf"((?:{_KEYS}|pwd)[\w-]{{0,32}}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}+\\?[\"']){_NOT_YET}[^\"'\\\r\n]+",
+            rf"(--[\w-]{{0,32}}(?:{KEYS})[\w-]{{0,32}}[ \t]{{1,3}}+){_NOT_YET}(?!-)[^\s\"']+",
             rf"\1{REDACTED}",
         ),
         (
             _NAME_HINTS,
-            rf"((?:{_KEYS}|pwd|\bsig(?:nature)?){_KEY_TAIL}\s{{0,3}}[:=]\s{{0,3}}+)"
-            rf"{_NOT_YET}(?!\d{{1,9}}[:)])[^\s&\"'\\,;<>{{}}()]+",
+            rf"(<[\w:-]{{0,32}}(?:{KEYS})[\w:-]{{0,32}}>)(?!<|\s*\[REDACTED)[^<]{{1,4096}}+",
             rf"\1{REDACTED}",
         ),
         (
             _PREFIX_HINTS,
-            r"(?<![A-Z0-9])(?:xox[a-z]-[\w-]{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
-            r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{8,}|AIza[\w-]{30,})",
+            r"(?<![A-Z0-9])(?:xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
+            r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{8,}|AIza[\w-]{30,}|whsec_\w{16,}"
+            r"|npm_[a-z0-9]{30,}|ya29\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,})",
             REDACTED,
         ),
     )
 )
 _CANDIDATE = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{32,}={0,2}")
+_ESCAPED = re.compile(r"\\{1,8}u00([2-7][0-9a-fA-F])")
 
 
 def hints_in(raws: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -83,12 +97,6 @@ def is_suspect(raw: bytes, hints: tuple[bytes, ...] = _RAW_HINTS) -> bool:
     return b"a" * _LONG in raw.translate(_RUN) or (b"://" in raw and b"@" in raw)
 
 
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """Whether what stands under this name is a credential."""
-    return _KEY.search(name) is not None
-
-
 def redact_text(text: str) -> tuple[str, int]:
     """The text without credentials, and how many were taken out."""
     return _short(text) if len(text) <= _SHORT else _redacted(text)
@@ -96,12 +104,35 @@ def redact_text(text: str) -> tuple[str, int]:
 
 def _redacted(text: str) -> tuple[str, int]:
     lowered = text.lower()
-    count = 0
-    if any(map(lowered.__contains__, _HINTS)):
-        for hints, pattern, replacement in _RULES:
-            if any(map(lowered.__contains__, hints)):
-                text, found = pattern.subn(replacement, text)
-                count += found
+    if not any(map(lowered.__contains__, _HINTS)) and "\\u00" not in text:
+        return _without_long(text, 0) if len(text) >= _LONG else (text, 0)
+    found = _by_rules(text)
+    for plain in _plainer(text, lowered):
+        shown, count = _by_rules(plain)
+        if count > found[1]:  # only in plain writing does it show what it is
+            found = shown, count
+    return found
+
+
+def _plainer(text: str, lowered: str) -> list[str]:
+    """The text without escapes that could hide a name or an address, where it has such."""
+    found = []
+    if "\\u00" in text:
+        found.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text))
+    if any(map(lowered.__contains__, _ENCODED_HINTS)):
+        found.append(unquote(text))
+    return found
+
+
+def _by_rules(text: str) -> tuple[str, int]:
+    lowered, count = text.lower(), 0
+    for hints, pattern, replacement in _RULES:
+        if any(map(lowered.__contains__, hints)):
+            text, found = pattern.subn(replacement, text)
+            count += found
+    if any(map(lowered.__contains__, _NAME_HINTS)):
+        text, found = redact_named(text)
+        count += found
     return _without_long(text, count) if len(text) >= _LONG else (text, count)
 
 
@@ -148,15 +179,27 @@ def redact(value: Any, depth: int = 0) -> tuple[Any, int]:
 
 
 def _in_list(values: list[Any], depth: int) -> tuple[list[Any], int]:
-    found = [redact(value, depth + 1) for value in values]
-    return [value for value, _ in found], sum(count for _, count in found)
+    """A list may be names and values in turn, as Node's rawHeaders is."""
+    kept, count, named = [], 0, False
+    for value in values:
+        clean, found = (REDACTED, 1) if named and isinstance(value, str) else redact(value, depth + 1)
+        named = not named and isinstance(value, str) and _HEADER.fullmatch(value) is not None
+        kept.append(clean)
+        count += found
+    return kept, count
+
+
+_HEADER = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-[\w-]{0,20}token", re.IGNORECASE)
+_NAMERS = ("name", "key", "header")
 
 
 def _in_object(values: dict[str, Any], depth: int) -> tuple[dict[str, Any], int]:
     kept, count = {}, 0
-    for key, value in values.items():
+    pair = "value" in values and any(is_secret_name(str(values.get(namer, ""))) for namer in _NAMERS)
+    for key, value in ((str(key), value) for key, value in values.items()):
         name, in_name = redact_text(key.replace("\x00", "␀"))
-        if is_secret_name(key) and value not in (None, "", REDACTED) and not isinstance(value, bool):
+        secret = is_secret_name(key) or (pair and key == "value")
+        if secret and value not in (None, "", REDACTED) and not isinstance(value, bool):
             kept[name], found = REDACTED, 1
         else:
             kept[name], found = redact(value, depth + 1)
