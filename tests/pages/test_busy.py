@@ -107,3 +107,10 @@ def test_health_lists_the_outage_with_its_reason(page: AppTest) -> None:
 
     outages = next(t.value for t in test.dataframe if "ongoing" in t.value.columns)
     assert "connection refused" in outages["reason"].tolist()
+
+
+def test_percentiles_say_how_exact_they_are(page: AppTest) -> None:
+    test = drawn(page, "performance")
+
+    told = {metric.label: metric.proto.help for metric in test.metric}
+    assert {label for label, words in told.items() if "within 2 %" in words} == {"P50", "P95", "P99"}
