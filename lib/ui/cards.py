@@ -76,7 +76,7 @@ def table(
     height: int | None = None,
 ) -> pd.Series[Any] | None:  # fmt: skip
     """Rows to sort and search, times on the viewer's clock, with a CSV of all of them. Gives the row chosen by a click."""
-    shown = localised(frame)
+    shown = _visible(localised(frame))
     more: dict[str, Any] = {"height": height} if height else {}
     if select:
         more |= {"on_select": "rerun", "selection_mode": "single-row"}
@@ -95,6 +95,12 @@ def localised(frame: pd.DataFrame) -> pd.DataFrame:
     zone = clock.display_zone()
     times = {c: frame[c].dt.tz_convert(zone) for c in frame.columns if isinstance(frame[c].dtype, pd.DatetimeTZDtype)}
     return frame.assign(**times)
+
+
+def _visible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what could steer or reorder its foreign texts made visible."""
+    texts = [c for c in frame.columns if pd.api.types.is_object_dtype(frame[c]) or frame[c].dtype == "str"]
+    return frame.assign(**{c: frame[c].map(lambda v: text.visible(v) if isinstance(v, str) else v) for c in texts})
 
 
 def figures(items: Sequence[tuple[str, str, str, str]]) -> None:
