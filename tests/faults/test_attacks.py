@@ -101,13 +101,9 @@ def test_a11_a_hostile_filter_is_refused_or_only_a_filter(
             assert len(ask()) <= 2
 
     assert logs.totals(everything)["records"].tolist() == [2]
-    assert all(not any(m.field in HOSTILE for m in where) or _refused(logs, query) for _ in "1")
-
-
-def _refused(logs: DuckLogs, query: LogQuery) -> bool:
-    with pytest.raises(QueryError):
-        logs.totals(query)
-    return True
+    if any(match.field in HOSTILE for match in where):
+        with pytest.raises(QueryError):
+            logs.totals(query)
 
 
 @given(st.sampled_from(["=", "!=", "=~", "!~"]), hostile)
