@@ -81,7 +81,9 @@ class Window:
             "previous month": ((first - DAY).replace(day=1), first),
         }
         start, end = ranges[name]
-        return cls(_midnight(start, zone), now if end is None else _midnight(end, zone), zone)
+        first_moment = _midnight(start, zone)
+        last = max(now, first_moment + timedelta(minutes=1)) if end is None else _midnight(end, zone)
+        return cls(first_moment, last, zone)  # at midnight itself today is not empty
 
     @property
     def length(self) -> timedelta:
@@ -106,11 +108,11 @@ class Window:
         """UTC bucket starts that cover the range: on the epoch grid below 1 d, the zone's midnights from 1 d up."""
         if step < DAY:
             return pd.date_range(_floor(self.start, step), self.end, freq=step, inclusive="left", name="ts")
-        local = pd.Timestamp(self.start).tz_convert(self.zone).normalize()
-        days = pd.date_range(
-            local, pd.Timestamp(self.end).tz_convert(self.zone), freq=f"{step.days}D", inclusive="left"
-        )
-        return pd.DatetimeIndex(days.tz_convert("UTC"), name="ts")
+        day, starts = self.start.astimezone(ZoneInfo(self.zone)).date(), list[datetime]()
+        while (moment := _midnight(day, self.zone)) < self.end:
+            starts.append(moment)
+            day += timedelta(days=step.days)
+        return pd.DatetimeIndex(starts, name="ts")
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:
@@ -119,6 +121,7 @@ def _floor(moment: datetime, step: timedelta) -> datetime:
 
 
 def _midnight(day: date, zone: str) -> datetime:
+    """The moment at which the day begins; where the clocks skip its midnight, the moment at which they do."""
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
 
 

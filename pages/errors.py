@@ -66,8 +66,9 @@ def samples(pattern_id: str) -> None:
     chosen = cards.table(found[shown], key="samples", topic="error samples", columns=columns, select=True, height=220)
     record = found.iloc[0] if chosen is None else found.loc[chosen.name]
     st.caption("Newest record of the pattern" if chosen is None else "Chosen record")
-    st.code(record["stack"] or record["error"] or record["message"], language=None, wrap_lines=True, height=220)
-    st.code(str(record["fields"]), language="json", wrap_lines=True)
+    whole = record["stack"] or record["error"] or record["message"]
+    st.code(text.visible(whole), language=None, wrap_lines=True, height=220)
+    st.code(text.visible(record["fields"]), language="json", wrap_lines=True)
 
 
 def by_operation() -> None:

@@ -19,7 +19,7 @@ def areas() -> None:
             shape = look(row.status)
             with st.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f"**{text.esc_md(row.area)}** :{shape.badge}-badge[{shape.label}]")
-                st.text(row.reason)
+                st.text(text.visible(row.reason))
                 if row.page:
                     cards.link(row.page, f"Open {entry(row.page).title}")
 

@@ -12,6 +12,8 @@ from lib.ui.time_range import time_window
 
 NAMES = {"avg_ms": "average", "p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}
 
+HELP = dict.fromkeys(("p50_ms", "p95_ms", "p99_ms", "p95_before_ms"), "Percentiles are within 2 % of the exact ones")
+
 
 def summary() -> None:
     """Latency of all requests of the range against the range before."""
@@ -20,7 +22,7 @@ def summary() -> None:
     items = [("Requests", text.number(requests), cards.before(past, text.number(past)), "In the log")]
     for name, label in NAMES.items():
         shown, earlier = text.duration_ms(now[name]), now[f"{name}_before"]
-        items.append((label.capitalize(), shown, cards.before(earlier, text.duration_ms(earlier)), "Within 2 %"))
+        items.append((label.capitalize(), shown, cards.before(earlier, text.duration_ms(earlier)), HELP.get(name, "")))
     cards.figures(items)
 
 
@@ -60,7 +62,7 @@ def routes() -> None:
     }
     for name in ("avg_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms", "p95_before_ms"):
         label = {"max_ms": "max", "p95_before_ms": "p95 before"}.get(name) or NAMES[name]
-        columns[name] = st.column_config.NumberColumn(f"{label} (ms)", format="%.0f")
+        columns[name] = st.column_config.NumberColumn(f"{label} (ms)", format="%.0f", help=HELP.get(name))
     columns["time_share"] = st.column_config.ProgressColumn(
         "Share of time", format="percent", min_value=0, max_value=1, help="Of all time spent answering"
     )
@@ -71,7 +73,7 @@ def body() -> None:
     with panel(""):
         summary()
     left, right = st.columns(2)
-    with left, panel("Response time, from the log", height=240):
+    with left, panel("Response time, from the log", height=240, help="Percentiles are within 2 % of exact."):
         cards.trend("latency_trend", key="trend", unit="ms", quiet="No request", names=NAMES,
                     alt="Average and percentiles of response time over time")  # fmt: skip
     with right, panel("95th percentile against the limit", height=240,

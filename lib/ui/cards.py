@@ -81,7 +81,7 @@ def table(
 
     The columns that `columns` names come first, in its order. `height` (px) is for a table of more rows than that holds.
     """
-    shown = localised(frame)
+    shown = _visible(localised(frame))
     named = [name for name in columns or () if name in shown]
     order = [*named, *(name for name in shown.columns if name not in named)]
     more: dict[str, Any] = (
@@ -107,6 +107,12 @@ def localised(frame: pd.DataFrame) -> pd.DataFrame:
     zone = clock.display_zone()
     times = {c: frame[c].dt.tz_convert(zone) for c in frame.columns if isinstance(frame[c].dtype, pd.DatetimeTZDtype)}
     return frame.assign(**times)
+
+
+def _visible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what could steer or reorder its foreign texts made visible."""
+    texts = [c for c in frame.columns if pd.api.types.is_object_dtype(frame[c]) or frame[c].dtype == "str"]
+    return frame.assign(**{c: frame[c].map(lambda v: text.visible(v) if isinstance(v, str) else v) for c in texts})
 
 
 def figures(items: Sequence[tuple[str, str, str, str]]) -> None:

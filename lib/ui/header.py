@@ -129,7 +129,8 @@ def _targets(name: str, targets: tuple[TargetStatus, ...], moment: datetime, int
                 "status": look(status).label,
                 "last answer": text.age(t.last_success, moment),
                 "took": text.duration_s(t.duration_s),
-                "reason": t.error,
+                "reason": text.visible(t.error),
+                "samples refused": t.dropped,
             }
             for status, t in judged
         ]
@@ -154,7 +155,7 @@ def _gap_table() -> None:
     try:
         gaps = current().stores.logs.gaps(Window(moment - DAY, moment + timedelta(minutes=1)))
     except SourceError as error:
-        st.text(str(error))
+        st.text(text.visible(error))
         return
     gaps["ts"] = pd.to_datetime(gaps["ts"], utc=True).dt.tz_convert(clock.display_zone())
     st.dataframe(gaps.head(200), hide_index=True)

@@ -15,14 +15,19 @@ NONE = "–"
 """What stands where there is no value: never a zero."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/\"'^=])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LINKED = re.compile(r"(?i)(https?|ftp|mailto|xmpp|www|@)(?=[:.\w-])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00")
 
 
+def visible(text: object) -> str:
+    """Foreign text for code, plain text or a cell: controls and direction changes stand as ``U+202E``, lines stay."""
+    return _CONTROL.sub(lambda found: f"U+{ord(found[0]):04X}", str(text))
+
+
 def esc_md(text: object) -> str:
     """Foreign text for a label or markdown: nothing in it is a link, an image, an icon or a direction change."""
-    shown = _CONTROL.sub(lambda found: f"U+{ord(found[0]):04X}", str(text)).replace("\n", " ")
+    shown = visible(text).replace("\n", " ")
     unlinked = _LINKED.sub("\\1\u2060", shown)  # an unseen joint: an address is made a link even where it is escaped
     return _MARKDOWN.sub(r"\\\1", unlinked)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
 from lib.stores import Stores
 from lib.ui import cache, runtime
 from lib.ui.pages import PAGES, entry
-from tests.seed import HOUR, NOW, RULES, empty_stores, fill
+from tests.seed import HOUR, NOW, RULES, batch, empty_stores, fill, record
 
 SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
 
@@ -126,3 +129,28 @@ def test_a_page_tells_how_its_numbers_were_asked_when_it_is_opened(page: AppTest
     failed = asked[asked["card"] == "Failed requests"]
     assert any("http_requests_total" in question for question in failed["question"])
     assert (asked["rows"] >= 0).all()
+
+
+def test_percentiles_say_how_exact_they_are(page: AppTest) -> None:
+    test = drawn(page, "performance")
+
+    told = {metric.label: metric.proto.help for metric in test.metric}
+    assert {label for label, words in told.items() if "within 2 %" in words} == {"P50", "P95", "P99"}
+
+
+STEERING = "fail\x1b[2J\u202egpj\rFAKE"
+
+
+def test_a18_no_page_lets_a_text_steer_or_reorder(page: AppTest, seeded: Stores) -> None:
+    """A18: neither code, plain text nor a cell holds a control or a direction change; they are shown as what they are."""
+    rows = [record(NOW - timedelta(minutes=3), "ERROR", event="operation.error", operation=STEERING, error=STEERING,
+                   stack=STEERING, message=STEERING, pattern="a18", fields=json.dumps({"x": STEERING}, ensure_ascii=False))]  # fmt: skip
+    assert isinstance(seeded.logs, DuckLogs)
+    seeded.logs.write(batch(rows))
+
+    test = drawn(page, "errors")
+
+    told = [element.proto.SerializeToString().decode("utf-8", "replace") for element in (*test.code, *test.text)]
+    cells = [str(value) for frame in test.dataframe for value in frame.value.astype(object).to_numpy().ravel()]
+    assert any("U+202Egpj" in cell for cell in cells)
+    assert [one for one in (*told, *cells) if "\u202e" in one or "\x1b" in one] == []

@@ -56,6 +56,13 @@ def test_escaped_text_has_no_live_markup_left() -> None:
     assert "\\!\\[a\\]\\(" in shown
 
 
+def test_a18_what_steers_or_reorders_a_text_is_made_visible_and_its_lines_stay() -> None:
+    """ASVS 5.0 1.2.9: ANSI sequences, carriage returns, direction changes, odd line ends."""
+    shown = text.visible("a\x1b[2Jb\rFAKE\u202egpj.exe\u2066\u2028\x9b31m\n\tat x (Zürich.js:1)")
+
+    assert shown == "aU+001B[2JbU+000DFAKEU+202Egpj.exeU+2066U+2028U+009B31m\n\tat x (Zürich.js:1)"
+
+
 @given(st.text(alphabet=st.sampled_from("=+-@\t\r\x00a1,\"\n'"), max_size=12))
 def test_no_cell_of_a_csv_file_is_a_formula(value: str) -> None:
     written = text.csv_bytes(pd.DataFrame({"note": pd.Series([value], dtype="str")})).decode("utf-8-sig")
