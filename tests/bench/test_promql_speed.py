@@ -41,12 +41,16 @@ def day() -> Samples:
     first_ms = int((END - DAY).timestamp() * 1000) - LATE_MS
     ts_ms = first_ms + np.arange(scrapes, dtype=np.int64) * (SCRAPE // timedelta(milliseconds=1))
     values = np.cumsum(dice.poisson(5, (SERIES, scrapes)), axis=1).astype(float)
-    return Samples(labels, np.repeat(np.arange(SERIES, dtype=np.int32), scrapes), np.tile(ts_ms, SERIES), values.ravel())
+    return Samples(
+        labels, np.repeat(np.arange(SERIES, dtype=np.int32), scrapes), np.tile(ts_ms, SERIES), values.ravel()
+    )
 
 
 def scraped(store: DuckMetrics, samples: Samples) -> None:
     """Written as scrapes come: all series of ten minutes, then those of the next."""
-    for rows in np.array_split(np.argsort(samples.ts_ms, kind="stable"), len(samples.ts_ms) // (SERIES * SCRAPES_A_BATCH)):
+    for rows in np.array_split(
+        np.argsort(samples.ts_ms, kind="stable"), len(samples.ts_ms) // (SERIES * SCRAPES_A_BATCH)
+    ):
         part = Samples(samples.labels, samples.series[rows], samples.ts_ms[rows], samples.values[rows])
         store.append(part)
 

@@ -98,7 +98,9 @@ def test_every_question_has_the_same_answer(asked: tuple[Listening, Stores, Prom
         wrong += _differences(question, ours, theirs)
 
     assert not wrong, f"{len(wrong)} of {points} points differ:\n" + "\n".join(wrong[:20])
-    print(f"\n{len(questions)} questions, {len({q.expression for q in questions})} expressions, {points} points, no difference")
+    print(
+        f"\n{len(questions)} questions, {len({q.expression for q in questions})} expressions, {points} points, no difference"
+    )
     assert points > 10_000 and len(questions) > 200
 
 

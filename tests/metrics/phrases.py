@@ -40,7 +40,11 @@ WRONG = (
 )  # fmt: skip
 """What Prometheus refuses, at reading or (most of the last lines) while it evaluates."""
 
-BAD_NAMES = ('label_replace({v}, "0x", "a", "{l}", "b")', 'label_join({v}, "a b", "-", "{l}")', 'count_values("0v", {v})')
+BAD_NAMES = (
+    'label_replace({v}, "0x", "a", "{l}", "b")',
+    'label_join({v}, "a b", "-", "{l}")',
+    'count_values("0v", {v})',
+)
 """Prometheus 3 takes label names of any letters; the embedded store does not, as Prometheus 2."""
 
 
@@ -177,7 +181,7 @@ class Phrases:
             inner_phrase = self._phrase(depth - 1)
             grouping, left = self._grouping(inner_phrase.labels)
             return Phrase(
-                f"quantile{grouping} ({self._dice.choice(QUANTILES)}, {inner_phrase.text})", left, exact=False
+                f"quantile{grouping} ({self._dice.choice(QUANTILES)}, {self._finite(inner_phrase)})", left, exact=False
             )
         counted = self._exact(depth - 1)
         grouping, left = self._grouping(counted.labels)

@@ -48,9 +48,7 @@ def version(program: str) -> str:
     return found[1].rstrip(",")
 
 
-def ask(
-    program: str, folder: Path, world: World, texts: Sequence[str], moments: Sequence[timedelta]
-) -> list[Answer]:
+def ask(program: str, folder: Path, world: World, texts: Sequence[str], moments: Sequence[timedelta]) -> list[Answer]:
     """Prometheus' answers in the order of texts × moments."""
     file = folder / "test.yml"
     file.write_text(_questions(world, texts, moments), encoding="utf-8")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.errors import QueryError
-from lib.metrics.promql.over_time import interpolated
+from lib.metrics.promql.over_time import interpolated, mean, variance
 from lib.metrics.promql.values import LABEL, Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
 
 
@@ -57,7 +57,8 @@ def _sum(groups: Groups) -> Floats:
 
 
 def _avg(groups: Groups) -> Floats:
-    return _sum(groups) / groups.counts
+    present = np.where(groups.present, groups.values, 0.0)
+    return mean(lambda values: groups.reduced(np.add, values), present, groups.counts)
 
 
 def _min(groups: Groups) -> Floats:
@@ -77,10 +78,11 @@ def _group(groups: Groups) -> Floats:
 
 
 def _stdvar(groups: Groups) -> Floats:
-    mean = _avg(groups)
+    centre = _avg(groups)
     rows = np.diff(np.append(groups.start, len(groups.values)))
-    deviation = np.where(groups.present, groups.values - np.repeat(mean, rows, axis=0), 0.0)
-    return groups.reduced(np.add, deviation * deviation) / groups.counts
+    deviation = np.where(groups.present, groups.values - np.repeat(centre, rows, axis=0), 0.0)
+    squares, rest = groups.reduced(np.add, deviation * deviation), groups.reduced(np.add, deviation)
+    return variance(squares, rest, groups.counts)
 
 
 def _stddev(groups: Groups) -> Floats:

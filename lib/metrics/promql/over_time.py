@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lib.metrics.promql.rates import Answer
-from lib.metrics.promql.values import Floats
+from lib.metrics.promql.values import Floats, Ints
 from lib.metrics.promql.windows import Windows
+
+_SHRUNK = 2.0**64  # a power of two: dividing by it loses nothing
 
 
 def avg_over_time(windows: Windows) -> Answer:
     """Mean."""
-    values, present = sum_over_time(windows)
-    return values / windows.counts, present
+    return mean(lambda values: windows.reduced(np.add, values), windows.values, windows.counts), windows.counts >= 1
+
+
+def mean(total: Callable[[Floats], Floats], values: Floats, counts: Ints) -> Floats:
+    """`total(values) / counts`, also where the sum of finite values is beyond every number."""
+    found = total(values) / counts
+    beyond = np.isinf(found)
+    return np.where(beyond, total(values / _SHRUNK) / counts * _SHRUNK, found) if beyond.any() else found
+
+
+def variance(squares: Floats, rest: Floats, counts: Ints) -> Floats:
+    """From the sums of squared and of plain deviations; the latter would be 0 if the mean were not rounded."""
+    return np.maximum((squares - rest * rest / counts) / counts, 0.0)
 
 
 def sum_over_time(windows: Windows) -> Answer:
@@ -47,12 +62,13 @@ def present_over_time(windows: Windows) -> Answer:
 
 def stdvar_over_time(windows: Windows) -> Answer:
     """Population variance, from the deviations from each window's own mean (no cancellation)."""
-    mean = (windows.reduced(np.add, windows.values) / windows.counts).ravel()
-    squares = np.zeros(mean.size)
+    centre = avg_over_time(windows)[0].ravel()
+    squares, rest = np.zeros(centre.size), np.zeros(centre.size)
     for window, sample in windows.exploded():
-        deviation = windows.values[sample] - mean[window]
-        squares += np.bincount(window, deviation * deviation, minlength=mean.size)
-    return squares.reshape(windows.low.shape) / windows.counts, windows.counts >= 1
+        deviation = windows.values[sample] - centre[window]
+        squares += np.bincount(window, deviation * deviation, minlength=centre.size)
+        rest += np.bincount(window, deviation, minlength=centre.size)
+    return variance(squares, rest, windows.counts.ravel()).reshape(windows.low.shape), windows.counts >= 1
 
 
 def stddev_over_time(windows: Windows) -> Answer:

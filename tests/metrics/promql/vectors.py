@@ -25,13 +25,15 @@ MOMENTS_MS = tuple(600_000 + 397_500 * n for n in range(4))
 def version(program: str) -> str:
     """What Go recorded of the module that the program was built from, or what the program says of itself."""
     said = subprocess.run(["go", "version", "-m", program], check=False, capture_output=True, text=True, timeout=20)
-    built = [line.split()[2] for line in said.stdout.splitlines() if "\tmod\tgithub.com/prometheus/prometheus\t" in line]
+    built = [
+        line.split()[2] for line in said.stdout.splitlines() if "\tmod\tgithub.com/prometheus/prometheus\t" in line
+    ]
     return built[0] if built and built[0] != "(devel)" else promtool.version(program)
 
 
 def vectors(program: str) -> dict[str, Any]:
     """The samples, and per expression the answer at each moment: {"series number": value}, or null where it was refused."""
-    world = crowds.make(SEED, INSTANCES)
+    world = crowds.make(SEED, INSTANCES, free=True)
     source = phrases.Phrases(random.Random(SEED), crowds.families(INSTANCES), free=True)
     texts = list(dict.fromkeys(source.expression() for _ in range(EXPRESSIONS)))
     moments = [timedelta(milliseconds=ms) for ms in MOMENTS_MS]
