@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.errors import QueryError
-from lib.metrics.promql.over_time import interpolated, mean, variance
+from lib.metrics.promql.over_time import interpolated
+from lib.metrics.promql.sums import careful, mean, variance
 from lib.metrics.promql.values import LABEL, Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
 
 
@@ -53,12 +54,22 @@ def _kept(labels: LabelSet, names: tuple[str, ...], *, without: bool) -> LabelSe
 
 
 def _sum(groups: Groups) -> Floats:
-    return groups.reduced(np.add, np.where(groups.present, groups.values, 0.0))
+    return _total(groups, np.where(groups.present, groups.values, 0.0))
+
+
+def _total(groups: Groups, values: Floats) -> Floats:
+    steps, ends = values.shape[1], np.append(groups.start[1:], len(values))
+
+    def terms(cell: int) -> Floats:
+        group, step = divmod(cell, steps)
+        return values[groups.start[group] : ends[group], step]
+
+    return careful(groups.reduced(np.add, values), groups.reduced(np.add, np.abs(values)), terms)
 
 
 def _avg(groups: Groups) -> Floats:
     present = np.where(groups.present, groups.values, 0.0)
-    return mean(lambda values: groups.reduced(np.add, values), present, groups.counts)
+    return mean(lambda values: _total(groups, values), present, groups.counts)
 
 
 def _min(groups: Groups) -> Floats:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from lib.metrics.promql.rates import Answer
-from lib.metrics.promql.values import Floats, Ints
+from lib.metrics.promql.sums import careful, mean, variance
+from lib.metrics.promql.values import Floats
 from lib.metrics.promql.windows import Windows
-
-_SHRUNK = 2.0**64  # a power of two: dividing by it loses nothing
 
 
 def avg_over_time(windows: Windows) -> Answer:
     """Mean."""
-    return mean(lambda values: windows.reduced(np.add, values), windows.values, windows.counts), windows.counts >= 1
-
-
-def mean(total: Callable[[Floats], Floats], values: Floats, counts: Ints) -> Floats:
-    """`total(values) / counts`, also where the sum of finite values is beyond every number."""
-    found = total(values) / counts
-    beyond = np.isinf(found)
-    return np.where(beyond, total(values / _SHRUNK) / counts * _SHRUNK, found) if beyond.any() else found
-
-
-def variance(squares: Floats, rest: Floats, counts: Ints) -> Floats:
-    """From the sums of squared and of plain deviations; the latter would be 0 if the mean were not rounded."""
-    return np.maximum((squares - rest * rest / counts) / counts, 0.0)
+    return mean(lambda values: _total(windows, values), windows.values, windows.counts), windows.counts >= 1
 
 
 def sum_over_time(windows: Windows) -> Answer:
     """Sum."""
-    return windows.reduced(np.add, windows.values), windows.counts >= 1
+    return _total(windows, windows.values), windows.counts >= 1
+
+
+def _total(windows: Windows, values: Floats) -> Floats:
+    low, high = windows.low.ravel(), windows.high.ravel()
+    total, size = windows.reduced(np.add, values), windows.reduced(np.add, np.abs(values))
+    return careful(total, size, lambda cell: values[low[cell] : high[cell]])
 
 
 def min_over_time(windows: Windows) -> Answer:

@@ -100,6 +100,14 @@ def test_a_mean_of_finite_values_is_finite(store: DuckMetrics) -> None:
     assert _values(store, "avg(y)") == [np.inf]
 
 
+def test_terms_that_cancel_leave_what_is_small(store: DuckMetrics) -> None:
+    _write(store, "x", [1e16], [1.0], [-1e16])
+    _write(store, "y", [1e16, 1.0, -1e16])
+
+    assert _values(store, "sum(x)") == _values(store, "sum_over_time(y[5m])") == [1.0]
+    assert _values(store, "avg(x)") == _values(store, "avg_over_time(y[5m])") == [pytest.approx(1 / 3)]
+
+
 def test_buckets_without_end_have_no_quantile_between_them(store: DuckMetrics) -> None:
     for le, count in (("1", 1.0), ("2", np.inf), ("+Inf", np.inf)):
         _write(store, "b_bucket", [count], le=le)
