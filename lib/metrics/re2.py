@@ -48,13 +48,14 @@ class Re2:
                 self._known.popitem(last=False)
 
     def capture(self, pattern: str, values: Sequence[str]) -> list[list[str] | None]:
-        """Per value, the groups 0…9 of an anchored match ("" where there is no such group), or None for no match."""
-        if not values:
-            return []
+        """Per value, the groups 0…9 of an anchored match ("" where there is no such group), or None for no match.
+
+        A bad pattern is refused even where there is no value to try it on.
+        """
         groups = min(_groups(pattern), _GROUPS - 1)
         columns = ", ".join(f"regexp_extract(v, '^(?s:' || $1 || ')$', {number})" for number in range(groups + 1))
         sql = f"SELECT v, regexp_full_match(v, $1, 's'), {columns} FROM (SELECT unnest($2::VARCHAR[]) AS v)"  # noqa: S608 - digits only
-        found = {row[0]: list(row[2:]) if row[1] else None for row in self._run(sql, pattern, sorted(set(values)))}
+        found = {row[0]: list(row[2:]) if row[1] else None for row in self._run(sql, pattern, sorted({"", *values}))}
         return [found[value] for value in values]
 
     def _run(self, sql: str, pattern: str, values: list[str]) -> list[tuple[Any, ...]]:

@@ -88,7 +88,7 @@ def unheard(listening: Listening) -> list[str]:
 
 def _asking(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (_is_helper(node.func) or _is_direct(node.func)):
+        if isinstance(node, ast.Call) and (_is_helper(node.func) or _is_direct(node.func)) and not _of_a_rule(node):
             yield node
 
 
@@ -100,3 +100,8 @@ def _is_direct(function: Any) -> bool:
     if not isinstance(function, ast.Attribute) or function.attr not in ("instant", "range"):
         return False
     return isinstance(function.value, ast.Attribute) and function.value.attr.lstrip("_") == "metrics"
+
+
+def _of_a_rule(call: ast.Call) -> bool:
+    """Whoever evaluates `rule.expression` asks what `listen` asks for every rule."""
+    return bool(call.args) and isinstance(call.args[0], ast.Attribute) and call.args[0].attr == "expression"

@@ -11,7 +11,7 @@ import pytest
 from lib.metrics.duckdb import DuckMetrics
 from tests.metrics import crowds, phrases, promtool
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 FIRST, STEP, COUNT = timedelta(minutes=20, milliseconds=37_500), timedelta(minutes=4, seconds=45), 3
 """Every window and offset ends after time 0: before it, the two versions of Prometheus extrapolate differently."""

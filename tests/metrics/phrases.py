@@ -10,64 +10,29 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from tests.metrics import words
 from tests.metrics.crowds import Family
-
-RANGES = ("20s", "45s", "1m", "2m30s", "5m", "10m")
-OFFSETS = ("15s", "1m", "90s", "-2m", "10m")
-QUANTILES = ("-0.5", "0", "0.0317", "0.4711", "0.9513", "1", "1.5", "NaN")
-INNER = ("0.0317", "0.2893", "0.4711", "0.7539", "0.9513")
-"""Quantiles whose rank meets no bucket's edge, where the last bit of a sum would decide."""
-
-ROUGH = ("0.0317", "0.4711", "1.7321", "17.3571", "333.3137", "-3.7913", "1.0e5", "Inf", "-Inf", "NaN")
-ROUND = ("0", "1", "-1", "2", "5", "100", "0.5", "1e6", "Inf", "NaN")
-ARITHMETIC = ("+", "-", "*", "/", "%", "^")
-COMPARISON = ("==", "!=", "<", "<=", ">", ">=")
-AGGREGATIONS = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
-COUNTED = ("min", "max", "count", "group")
-OVER_TIME = ("avg", "sum", "min", "max", "count", "last", "present", "stddev", "stdvar")
-EXACT_OVER_TIME = ("min", "max", "count", "last", "present")
-SMOOTH = ("abs", "sqrt", "exp", "ln", "log2", "log10")
-STEPPED = ("ceil", "floor", "sgn", "round", "abs")
-WRONG = (
-    "rate({v})", "{v}[5m]", "sum({n})", "{v} and {n}", '"text" + {v}', "1 > 2", "topk({v}, {v})", "rate(({v} > 1)[5m])",
-    "histogram_quantile({v}, {v})", "{v} + on({l}) group_left group_right {v}", "nosuch({v})", "{v} offset {v}", "scalar({n})",
-    "{v} bool > {v}", "{v} + bool {v}", "sum by {l} ({v})", "{v} and on({l}) group_left {v}", "{{}}", "{v}{{", "abs()",
-    "clamp({v}, 1)", 'label_replace({v}, "x", "a", "{l}", "(")',
-    '{{__name__=~"size_bytes|limit_bytes"}} + 1', "size_bytes + on() limit_bytes", "size_bytes + ignoring(disk) limit_bytes",
-    'label_replace(limit_bytes, "disk", "", "disk", ".*")', "temp * on(instance) info", "info + on(instance) temp",
-    "-{{__name__=~\"size_bytes|limit_bytes\"}}", "size_bytes * on(instance) group_left(disk) limit_bytes",
-    "predict_linear({v}[5m])", "{v} / {v}[1m]", "time() and {v}", "vector({v})", "absent({n})",
-)  # fmt: skip
-"""What Prometheus refuses, at reading or (most of the last lines) while it evaluates."""
-
-BAD_NAMES = (
-    'label_replace({v}, "0x", "a", "{l}", "b")',
-    'label_join({v}, "a b", "-", "{l}")',
-    'count_values("0v", {v})',
-)
-"""Prometheus 3 takes label names of any letters; the embedded store does not, as Prometheus 2."""
+from tests.metrics.selectors import Selectors
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """An expression that gives series. `labels` they have (for grouping), `plain`: it is a bare selector."""
+    """An expression that gives series. `labels`: those that it may be grouped by."""
 
     text: str
     labels: tuple[str, ...]
     exact: bool = True
-    plain: bool = False
 
     def shaped(self, shape: str, *, exact: bool) -> Phrase:
         """The phrase put into `shape` at {}."""
         return Phrase(shape.replace("{}", self.text), self.labels, exact=self.exact and exact)
 
 
-class Phrases:
+class Phrases(Selectors):
     """A source of expressions over `families`. `free`: also what Prometheus 2 and 3 answer differently."""
 
     def __init__(self, dice: random.Random, families: Sequence[Family], *, free: bool = False) -> None:
-        self._dice = dice
-        self._families = families
+        super().__init__(dice, families)
         self._free = free
         self._makers: tuple[tuple[Callable[[int], Phrase], int], ...] = (
             (self._selected, 2), (self._windowed, 5), (self._rated, 5), (self._aggregated, 5), (self._ranked, 2),
@@ -94,36 +59,12 @@ class Phrases:
                 return found
         return self._selected(0)
 
-    def _family(self, *, counter: bool = False, distinct: bool = False) -> Family:
-        fitting = [f for f in self._families if (f.counter or not counter) and (f.distinct or not distinct)]
-        return self._dice.choice(fitting)
-
-    def _selector(self, family: Family) -> str:
-        matchers = [self._matcher(family) for _ in range(self._dice.choices((0, 1, 2, 3), (6, 8, 4, 1))[0])]
-        if self._dice.random() < 0.04:
-            return "{" + ", ".join([f'__name__=~"{family.name}|nosuch"', *matchers]) + "}"
-        return family.name + ("{" + ", ".join(matchers) + "}" if matchers else "")
-
-    def _matcher(self, family: Family) -> str:
-        label = self._dice.choice([*family.labels, *family.labels, *family.labels, "nothing"])
-        values = family.labels.get(label, ("x",))
-        some = "|".join(self._dice.sample(values, min(len(values), self._dice.choice((1, 2, 3)))))
-        one = self._dice.choice(values)
-        few = f"{one[:2]}.*"
-        return label + self._dice.choice(
-            (f'="{one}"', f'="{one}"', f'=~"{some}"', f'=~"{some}"', f'!~"{some}"', f'!="{one}"', f'=~"{few}"',
-             '=~".+"', '!~".*1"', '=~"|x"' if label == "nothing" else '!=""', '=""' if label == "nothing" else '!="x"')
-        )  # fmt: skip
-
-    def _offset(self) -> str:
-        return f" offset {self._dice.choice(OFFSETS)}" if self._dice.random() < 0.15 else ""
-
     def _selected(self, _depth: int) -> Phrase:
         family = self._family()
-        return Phrase(self._selector(family) + self._offset(), tuple(family.labels), plain=True)
+        return Phrase(self._selector(family) + self._offset(), tuple(family.labels))
 
     def _window(self, family: Family) -> Phrase:
-        text = f"{self._selector(family)}[{self._dice.choice(RANGES)}]{self._offset()}"
+        text = f"{self._selector(family)}[{self._dice.choice(words.RANGES)}]{self._offset()}"
         return Phrase(text, tuple(family.labels))
 
     def _rated(self, _depth: int) -> Phrase:
@@ -137,10 +78,10 @@ class Phrases:
         # Where a rank falls on a sample beside an infinity, Prometheus 2 says NaN and 3 the sample.
         window = self._window(self._family(distinct=kind == 4 and not self._free))
         if kind < 4:
-            name = self._dice.choice(OVER_TIME)
-            return window.shaped(f"{name}_over_time({{}})", exact=name in EXACT_OVER_TIME)
+            name = self._dice.choice(words.OVER_TIME)
+            return window.shaped(f"{name}_over_time({{}})", exact=name in words.EXACT_OVER_TIME)
         if kind == 4:
-            return window.shaped(f"quantile_over_time({self._dice.choice(QUANTILES)}, {{}})", exact=False)
+            return window.shaped(f"quantile_over_time({self._dice.choice(words.QUANTILES)}, {{}})", exact=False)
         if kind == 5:
             return window.shaped(f"predict_linear({{}}, {self._dice.choice(('-30', '0', '600'))})", exact=False)
         name = self._dice.choice(("changes", "resets", "idelta", "delta", "deriv"))
@@ -157,10 +98,16 @@ class Phrases:
     def _aggregated(self, depth: int) -> Phrase:
         inner = self._phrase(depth - 1)
         grouping, left = self._grouping(inner.labels)
-        name = self._dice.choice(AGGREGATIONS)
+        name = self._dice.choice(words.AGGREGATIONS)
         ahead = self._dice.random() < 0.7
-        text = f"{name}{grouping} ({inner.text})" if ahead else f"{name}({inner.text}){grouping}"
-        return Phrase(text, left, exact=inner.exact and name in COUNTED)
+        # One NaN alone has the deviation 0 in Prometheus 2 and NaN in 3.
+        body = self._finite(inner) if name.startswith("std") else inner.text
+        text = f"{name}{grouping} ({body})" if ahead else f"{name}({body}){grouping}"
+        return Phrase(text, left, exact=inner.exact and name in words.COUNTED)
+
+    def _finite(self, phrase: Phrase) -> str:
+        """Without NaN and infinities where the two versions of Prometheus treat them differently."""
+        return phrase.text if self._free else f"({phrase.text}) > -Inf < Inf"
 
     def _ranked(self, depth: int) -> Phrase:
         kind = self._dice.randrange(4)
@@ -175,7 +122,9 @@ class Phrases:
             inner_phrase = self._phrase(depth - 1)
             grouping, left = self._grouping(inner_phrase.labels)
             return Phrase(
-                f"quantile{grouping} ({self._dice.choice(QUANTILES)}, {inner_phrase.text})", left, exact=False
+                f"quantile{grouping} ({self._dice.choice(words.QUANTILES)}, {self._finite(inner_phrase)})",
+                left,
+                exact=False,
             )
         counted = self._exact(depth - 1)
         grouping, left = self._grouping(counted.labels)
@@ -185,26 +134,30 @@ class Phrases:
         kind = self._dice.randrange(6)
         if kind < 2:
             exact = self._exact(depth - 1)
-            return exact.shaped(f"{self._dice.choice(STEPPED)}({{}})", exact=True)
+            return exact.shaped(f"{self._dice.choice(words.STEPPED)}({{}})", exact=True)
         if kind == 2:
             exact, number = self._exact(depth - 1), self._dice.choice
             shape = number(("clamp({}, -3.5, 40)", "clamp({}, 4, 2)", "clamp_min({}, 3.25)", "clamp_max({}, 10)",
                             "clamp_max({}, NaN)", "clamp_min({}, Inf)", "round({}, 0.5)", "round({}, 4)"))  # fmt: skip
             return exact.shaped(shape, exact=True)
         if kind == 3:
-            return self._exact(depth - 1).shaped(f"{self._dice.choice(SMOOTH)}({{}})", exact=False)
+            return self._exact(depth - 1).shaped(f"{self._dice.choice(words.SMOOTH)}({{}})", exact=False)
         inner = self._phrase(depth - 1)
         return inner.shaped(self._dice.choice(("sort({})", "sort_desc({})", "-({})", "timestamp({})")), exact=True)
 
     def _with_number(self, depth: int) -> Phrase:
         kind, mirrored = self._dice.randrange(3), self._dice.random() < 0.3
         if kind == 0:
-            inner, op, number = self._exact(depth - 1), self._dice.choice((*ARITHMETIC, *COMPARISON)), ROUND
+            inner, op, number = (
+                self._exact(depth - 1),
+                self._dice.choice((*words.ARITHMETIC, *words.COMPARISON)),
+                words.ROUND,
+            )
         elif kind == 1:
-            inner, op, number = self._phrase(depth - 1), self._dice.choice(("*", "/")), ROUGH
+            inner, op, number = self._phrase(depth - 1), self._dice.choice(("*", "/")), words.ROUGH
         else:
-            inner, op, number = self._phrase(depth - 1), self._dice.choice(COMPARISON), ROUGH
-        if op in COMPARISON and self._dice.random() < 0.3:
+            inner, op, number = self._phrase(depth - 1), self._dice.choice(words.COMPARISON), words.ROUGH
+        if op in words.COMPARISON and self._dice.random() < 0.3:
             op += " bool"
         value = self._number(number)
         text = f"{value} {op} ({inner.text})" if mirrored else f"({inner.text}) {op} {value}"
@@ -219,14 +172,14 @@ class Phrases:
     def _comparison_or(self, arithmetic: Sequence[str]) -> str:
         if self._dice.random() < 0.6:
             return self._dice.choice(arithmetic)
-        return self._dice.choice(COMPARISON) + self._dice.choice(("", " bool"))
+        return self._dice.choice(words.COMPARISON) + self._dice.choice(("", " bool"))
 
     def _same_series(self, _depth: int) -> Phrase:
         """One to one: the same labels on both sides."""
-        op = self._comparison_or(ARITHMETIC)
+        op = self._comparison_or(words.ARITHMETIC)
         left = Phrase(self._selector(family := self._family()), tuple(family.labels))
         if self._dice.random() < 0.5:
-            offset = self._dice.choice(OFFSETS)
+            offset = self._dice.choice(words.OFFSETS)
             return Phrase(f"{left.text} {op} {left.text} offset {offset}", left.labels, exact="^" not in op)
         disk = self._dice.choice(("", '{disk="a"}', '{disk!="b"}', '{instance=~"i[0-4]:1"}'))
         return Phrase(f"size_bytes {op} limit_bytes{disk}", ("instance", "disk"), exact="^" not in op)
@@ -237,9 +190,9 @@ class Phrases:
         shared = [name for name in left.labels if name in right.labels]
         names = ", ".join(self._dice.sample(shared, self._dice.randrange(len(shared) + 1)))
         exact = self._dice.random() < 0.5
-        first, second = (self._dice.choice(COUNTED if exact else AGGREGATIONS) for _ in range(2))
+        first, second = (self._dice.choice(words.COUNTED if exact else words.AGGREGATIONS[:6]) for _ in range(2))
         exact = exact and left.exact and right.exact
-        op = self._comparison_or(ARITHMETIC) if exact else self._dice.choice(("*", "/"))
+        op = self._comparison_or(words.ARITHMETIC) if exact else self._dice.choice(("*", "/"))
         on = self._dice.choice((f" on({names})", ""))
         text = f"{first} by ({names}) ({left.text}) {op}{on} {second} by ({names}) ({right.text})"
         return Phrase(text, tuple(names.split(", ")) if names else (), exact=exact and op != "^")
@@ -260,8 +213,8 @@ class Phrases:
         matching = self._matching(left, right)
         grouped = matching and self._dice.random() < 0.4
         side = self._dice.choice((" group_left", " group_right", " group_left(instance)")) if grouped else ""
-        op = self._comparison_or(ARITHMETIC)
-        if not self._free and op in COMPARISON:
+        op = self._comparison_or(words.ARITHMETIC)
+        if not self._free and op in words.COMPARISON:
             op += " bool"  # Prometheus 2 filters first and then looks whether a match was unique
         return Phrase(f"({left.text}) {op}{matching}{side} ({right.text})", left.labels, exact=op != "^")
 
@@ -273,7 +226,9 @@ class Phrases:
     def _set(self, depth: int) -> Phrase:
         left, right = self._phrase(depth - 1), self._phrase(depth - 1)
         if self._dice.random() < 0.4:
-            right = replace(left, text=f"({left.text}) {self._dice.choice(COMPARISON)} {self._dice.choice(ROUGH)}")
+            right = replace(
+                left, text=f"({left.text}) {self._dice.choice(words.COMPARISON)} {self._dice.choice(words.ROUGH)}"
+            )
         op = self._dice.choice(("and", "or", "unless"))
         text = f"({left.text}) {op}{self._matching(left, right)} ({right.text})"
         return Phrase(text, left.labels, exact=left.exact and (right.exact or op != "or"))
@@ -281,12 +236,12 @@ class Phrases:
     def _bucketed(self, _depth: int) -> Phrase:
         family = next(f for f in self._families if f.name == "lat_bucket")
         selector, labels = self._selector(family), ("instance", "route")
-        kind, length = self._dice.randrange(4), self._dice.choice(RANGES[2:])
+        kind, length = self._dice.randrange(4), self._dice.choice(words.RANGES[2:])
         if kind == 0:
-            return Phrase(f"histogram_quantile({self._dice.choice(QUANTILES)}, {selector})", labels, exact=False)
+            return Phrase(f"histogram_quantile({self._dice.choice(words.QUANTILES)}, {selector})", labels, exact=False)
         rated = f"{self._dice.choice(('rate', 'increase'))}({selector}[{length}])"
         # A summed rate that ought to stop growing may differ in its last bit: at q = 1 that would choose the bucket.
-        q = self._dice.choice((*QUANTILES, *INNER) if self._free else INNER)
+        q = self._dice.choice((*words.QUANTILES, *words.INNER) if self._free else words.INNER)
         if kind == 1:
             return Phrase(f"histogram_quantile({q}, {rated})", labels, exact=False)
         names = self._dice.choice(((), ("instance",), ("route",), labels))
@@ -323,14 +278,16 @@ class Phrases:
             ('temp{instance="i0:1", kind="plain"}', "count(info)", "nosuch", "info", "max(size_bytes)")
         )
         if self._dice.random() < 0.5:
-            return Phrase(f"vector(scalar({one}) {self._dice.choice(ARITHMETIC[:4])} {self._dice.choice(ROUND)})", ())
+            return Phrase(
+                f"vector(scalar({one}) {self._dice.choice(words.ARITHMETIC[:4])} {self._dice.choice(words.ROUND)})", ()
+            )
         return self._exact(depth - 1).shaped(
             f"({{}}) {self._dice.choice(('+', '-', '*', '>', '< bool'))} scalar({one})", exact=True
         )
 
     def _refused(self) -> str:
         family = self._family()
-        wrong = WRONG if self._free else (*WRONG, *BAD_NAMES)
+        wrong = words.WRONG if self._free else (*words.WRONG, *words.BAD_NAMES)
         return self._dice.choice(wrong).format(
-            v=self._selector(family), n=self._dice.choice(ROUND), l=self._dice.choice([*family.labels])
+            v=self._selector(family), n=self._dice.choice(words.ROUND), l=self._dice.choice([*family.labels])
         )

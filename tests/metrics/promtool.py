@@ -19,7 +19,7 @@ from tests.metrics.worlds import INTERVAL_MS, World
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REL, ABS = 1e-9, 1e-11
-LONGEST_S = 600
+LONGEST_S = 900
 Answer = dict[Signature, float] | str
 """Values by label set, or the words of a refusal."""
 

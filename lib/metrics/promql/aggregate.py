@@ -9,6 +9,7 @@ import numpy as np
 
 from lib.errors import QueryError
 from lib.metrics.promql.over_time import interpolated
+from lib.metrics.promql.sums import careful, mean, variance
 from lib.metrics.promql.values import LABEL, Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
 
 
@@ -53,11 +54,22 @@ def _kept(labels: LabelSet, names: tuple[str, ...], *, without: bool) -> LabelSe
 
 
 def _sum(groups: Groups) -> Floats:
-    return groups.reduced(np.add, np.where(groups.present, groups.values, 0.0))
+    return _total(groups, np.where(groups.present, groups.values, 0.0))
+
+
+def _total(groups: Groups, values: Floats) -> Floats:
+    steps, ends = values.shape[1], np.append(groups.start[1:], len(values))
+
+    def terms(cell: int) -> Floats:
+        group, step = divmod(cell, steps)
+        return values[groups.start[group] : ends[group], step]
+
+    return careful(groups.reduced(np.add, values), groups.reduced(np.add, np.abs(values)), terms)
 
 
 def _avg(groups: Groups) -> Floats:
-    return _sum(groups) / groups.counts
+    present = np.where(groups.present, groups.values, 0.0)
+    return mean(lambda values: _total(groups, values), present, groups.counts)
 
 
 def _min(groups: Groups) -> Floats:
@@ -77,10 +89,11 @@ def _group(groups: Groups) -> Floats:
 
 
 def _stdvar(groups: Groups) -> Floats:
-    mean = _avg(groups)
+    centre = _avg(groups)
     rows = np.diff(np.append(groups.start, len(groups.values)))
-    deviation = np.where(groups.present, groups.values - np.repeat(mean, rows, axis=0), 0.0)
-    return groups.reduced(np.add, deviation * deviation) / groups.counts
+    deviation = np.where(groups.present, groups.values - np.repeat(centre, rows, axis=0), 0.0)
+    squares, rest = groups.reduced(np.add, deviation * deviation), groups.reduced(np.add, deviation)
+    return variance(squares, rest, groups.counts)
 
 
 def _stddev(groups: Groups) -> Floats:

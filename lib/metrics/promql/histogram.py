@@ -7,7 +7,7 @@ import numpy as np
 from lib.metrics.promql.values import Bools, Floats, Ints, LabelSet, Signature, Vector, key_of
 
 MONOTONIC = "forced monotonic"
-_TOLERANCE = 1e-12
+_TOLERANCE, _LARGEST = 1e-12, np.finfo(np.float64).max
 
 
 def histogram_quantile(q: Floats, vector: Vector) -> tuple[Vector, bool]:
@@ -75,7 +75,8 @@ def _monotonic(counts: Floats) -> tuple[Floats, bool]:
     counts, forced = counts.copy(), False
     for i in range(1, len(counts)):
         previous, current = counts[i - 1], counts[i]
-        near = np.abs(current - previous) <= _TOLERANCE * np.abs(current + previous)
+        apart, size = np.abs(current - previous), np.minimum(np.abs(current) + np.abs(previous), _LARGEST)
+        near = (current == previous) | (apart / size < _TOLERANCE)
         below = ~near & (current < previous)
         forced = forced or bool(below.any())
         counts[i] = np.where(near | below, previous, current)

@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from lib.metrics.promql.rates import Answer
+from lib.metrics.promql.sums import careful, mean, variance
 from lib.metrics.promql.values import Floats
 from lib.metrics.promql.windows import Windows
 
 
 def avg_over_time(windows: Windows) -> Answer:
     """Mean."""
-    values, present = sum_over_time(windows)
-    return values / windows.counts, present
+    return mean(lambda values: _total(windows, values), windows.values, windows.counts), windows.counts >= 1
 
 
 def sum_over_time(windows: Windows) -> Answer:
     """Sum."""
-    return windows.reduced(np.add, windows.values), windows.counts >= 1
+    return _total(windows, windows.values), windows.counts >= 1
+
+
+def _total(windows: Windows, values: Floats) -> Floats:
+    low, high = windows.low.ravel(), windows.high.ravel()
+    total, size = windows.reduced(np.add, values), windows.reduced(np.add, np.abs(values))
+    return careful(total, size, lambda cell: values[low[cell] : high[cell]])
 
 
 def min_over_time(windows: Windows) -> Answer:
@@ -47,12 +53,13 @@ def present_over_time(windows: Windows) -> Answer:
 
 def stdvar_over_time(windows: Windows) -> Answer:
     """Population variance, from the deviations from each window's own mean (no cancellation)."""
-    mean = (windows.reduced(np.add, windows.values) / windows.counts).ravel()
-    squares = np.zeros(mean.size)
+    centre = avg_over_time(windows)[0].ravel()
+    squares, rest = np.zeros(centre.size), np.zeros(centre.size)
     for window, sample in windows.exploded():
-        deviation = windows.values[sample] - mean[window]
-        squares += np.bincount(window, deviation * deviation, minlength=mean.size)
-    return squares.reshape(windows.low.shape) / windows.counts, windows.counts >= 1
+        deviation = windows.values[sample] - centre[window]
+        squares += np.bincount(window, deviation * deviation, minlength=centre.size)
+        rest += np.bincount(window, deviation, minlength=centre.size)
+    return variance(squares, rest, windows.counts.ravel()).reshape(windows.low.shape), windows.counts >= 1
 
 
 def stddev_over_time(windows: Windows) -> Answer:

@@ -33,7 +33,7 @@ def version(program: str) -> str:
 
 def vectors(program: str) -> dict[str, Any]:
     """The samples, and per expression the answer at each moment: {"series number": value}, or null where it was refused."""
-    world = crowds.make(SEED, INSTANCES)
+    world = crowds.make(SEED, INSTANCES, free=True)
     source = phrases.Phrases(random.Random(SEED), crowds.families(INSTANCES), free=True)
     texts = list(dict.fromkeys(source.expression() for _ in range(EXPRESSIONS)))
     moments = [timedelta(milliseconds=ms) for ms in MOMENTS_MS]
