@@ -159,7 +159,7 @@ class Tail:
         if original is not None:
             self._suspects[key] = Suspect(found, fd, original, self._monotonic())
         else:
-            self._live[key] = ancestry.inherit(found, fd) or Generation(found, fd)
+            self._live[key] = ancestry.inherit(found, fd) or Generation.begin(found, fd)
 
     def _decide(self, original: Generation, ancestry: Ancestry) -> None:
         """The original of these suspects has ended, so it is known how far it was read."""
@@ -206,7 +206,7 @@ class Tail:
         unread = (generation.position, max(generation.size, generation.position))
         half = tuple(generation.last_line())
         ancestry.add_emptied(Emptied(self._past_of(generation), half, unread, self._monotonic()))
-        self._live[key] = Generation(generation.found, generation.fd)
+        self._live[key] = Generation.begin(generation.found, generation.fd)
         self._decide(generation, ancestry)
 
     def _past_of(self, generation: Generation) -> Past:
