@@ -131,7 +131,7 @@ SANDWICH = textwrap.dedent(
         return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
     path, sink = Path(sys.argv[1]), MemoryLogs()
-    path.write_bytes(b"".join(line_of("warm up " + str(n)) for n in range(30_000)))  # several full budgets
+    path.write_bytes(b"".join(line_of("warm up " + str(n)) for n in range(300)))
     tail = Tail([str(path)], sink)
     while tail.poll().more:
         pass
@@ -139,10 +139,8 @@ SANDWICH = textwrap.dedent(
     before = peak_kib()
     with path.open("ab") as file:
         file.write(line_of("before"))
-        for _ in range(10):
-            file.write(b"x" * 1_000_000)
-            file.flush()
-            tail.poll()
+        for _ in range(100):
+            file.write(b"x" * 100_000)
         file.write(b"\\n" + line_of("after"))
     while tail.poll().more:
         pass
