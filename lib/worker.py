@@ -27,7 +27,7 @@ from lib.status import GapStatus, ImportStatus, WorkerStatus
 from lib.window import DAY, Window
 
 TAIL_S, IMPORT_S, LOOK_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 60.0, 3600.0, 1.0
-GAPS_EVERY = timedelta(minutes=1)
+GAPS_EVERY, GAPS_SOON = timedelta(minutes=1), timedelta(seconds=10)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
@@ -122,10 +122,10 @@ class Worker:
         self._look_for_gaps()
 
     def _look_for_gaps(self) -> None:
-        """What the store says was lost, also before this process began. Asked when the tail tells of more, or a minute later."""
+        """What the store says was lost, also before this process began; asked soon after the tail tells of more."""
         told = sum(self._tail.counters()[name] for name in ("lost_bytes", "unparsed", "truncated"))
-        now = self._clock()
-        if told == self._gaps_told and now - self._gaps_at < GAPS_EVERY:
+        now, wait = self._clock(), GAPS_EVERY if told == self._gaps_told else GAPS_SOON
+        if self._gaps_told >= 0 and abs(now - self._gaps_at) < wait:
             return
         found = self._stores.logs.gaps(Window(now - DAY, now + timedelta(minutes=1)))
         lost = found[found["kind"] == "lost"]
