@@ -46,6 +46,7 @@ class Worker:
         self._started_at = clock()
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
+        self._mended = False
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._tail = Tail(settings.log_files, stores.logs, clock)
@@ -106,8 +107,10 @@ class Worker:
         return {name: path.name for name, path in moved.items() if path is not None}
 
     def _follow(self) -> None:
-        if self._stores.logs.mend():
+        self._mended |= self._stores.logs.mend()
+        if self._mended:
             self._tail.start_over()
+            self._mended = False
         while self._tail.poll().more and not self._stop.is_set():
             self._tailing.beat()
 

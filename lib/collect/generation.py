@@ -83,6 +83,14 @@ class Generation:
         self.read_before = self.before
         self.modified_ns = -1
 
+    def go_to(self, stored: Checkpoint) -> None:
+        """To where the store is."""
+        known = Known.loads(stored.info)
+        self.offset = stored.offset
+        self.before, self.told_size = (known.before, known.size) if known else (Print(), 0)
+        self.dirty = self.dirty and not known
+        self.rollback()
+
     def commit(self) -> None:
         """What was read is stored."""
         self.offset, self.before = self.start, self.read_before

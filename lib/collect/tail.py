@@ -110,10 +110,23 @@ class Tail:
         self._suspects.clear()
 
     def start_over(self) -> None:
-        """Forgets all that is only in memory: the store's positions count from the next pass on, as after a start."""
-        self.close()
-        self._ancestry = None
-        self._waiting, self._gaps, self._notes = [], [], []
+        """Takes the store's positions for its own: a write that failed may be there, and one that went well may not.
+
+        Files stay open, for one without a name could not be opened again. Raises SourceError.
+        """
+        stored = {one.origin: one for one in self._sink.checkpoints()}
+        if not stored:  # an empty store: what was in it must be read again as far as it is there
+            self._ancestry = None
+        kept = False
+        for generation in self._live.values():
+            one = stored.get(generation.origin)
+            if one is not None:
+                kept |= one.offset > generation.offset
+                generation.go_to(one)
+            elif not stored or generation.told_size:
+                generation.go_to(Checkpoint(generation.origin, 0))
+        if kept or not stored:
+            self._waiting, self._gaps, self._notes = [], [], []
 
     # Which files there are
 

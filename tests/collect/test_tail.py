@@ -464,3 +464,20 @@ def test_a_store_that_lost_its_positions_is_read_into_from_the_start(desk):
     desk.poll()
 
     assert desk.sink.messages == written
+
+
+def test_a_file_without_a_name_is_read_to_its_end_although_the_store_was_opened_anew(tmp_path):
+    desk = Desk(tmp_path, budget=300)
+    written = desk.write(20)
+    desk.poll()
+    desk.path().unlink()
+    desk.sink.failing = True
+    with pytest.raises(SourceUnavailable):
+        desk.poll()
+    desk.sink.failing = False
+
+    desk.tail.start_over()
+    desk.settle()
+
+    assert desk.sink.messages == written
+    assert desk.sink.told == []

@@ -31,12 +31,14 @@ class FailingLogs(MemoryLogs):
 
     def __init__(self) -> None:
         super().__init__()
-        self.killing = False
+        self.killing = self.unsure = False
 
     def write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint] = (), gaps: Sequence[Gap] = ()) -> None:
         if self.killing:
             raise Killed
         super().write(batch, checkpoints, gaps)
+        if self.unsure:
+            raise SourceUnavailable("the answer to the commit was lost", "memory")
 
 
 @dataclass
@@ -240,6 +242,18 @@ class World:
         self.sink.failing = True
         self.poll(1)
         self.sink.failing = False
+
+    def unsure(self) -> None:
+        """A pass whose write is kept although it is told as failed; the store is opened anew."""
+        self.sink.unsure = True
+        self.poll(1)
+        self.sink.unsure = False
+        self.tail.start_over()
+
+    def reopened(self) -> None:
+        """A pass whose write is refused; the store is opened anew."""
+        self.refused()
+        self.tail.start_over()
 
     def restart(self) -> None:
         self.tail.close()
