@@ -122,6 +122,12 @@ class StatusCollector(Collector):
             up = float(not status.metric_source.error)
             yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
         yield from _tail_families(status)
+        yield _gauge(
+            "halo_ops_lost_bytes", "Log bytes lost unread in the last 24 h.", [((), float(status.gaps.lost_bytes))]
+        )
+        yield _gauge(
+            "halo_ops_losses", "How often something was lost in the last 24 h.", [((), float(status.gaps.lost))]
+        )
         replaced = [((store,), 1.0) for store in status.replaced]
         yield _gauge(
             "halo_ops_store_replaced", "1 where a damaged file was replaced since the start.", replaced, ("store",)

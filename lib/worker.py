@@ -29,8 +29,8 @@ from lib.settings import Settings
 from lib.status import GapStatus, ImportStatus, SourceStatus, WorkerStatus
 from lib.window import DAY, Window
 
-TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.5, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
-GAPS_EVERY = timedelta(minutes=1)
+TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
+GAPS_EVERY, GAPS_SOON = timedelta(minutes=1), timedelta(seconds=10)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
@@ -49,6 +49,7 @@ class Worker:
         self._started_at = clock()
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
+        self._mended = False
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._tail = Tail(settings.log_files, stores.logs, clock)
@@ -113,8 +114,10 @@ class Worker:
         return {name: path.name for name, path in moved.items() if path is not None}
 
     def _follow(self) -> None:
-        if self._stores.logs.mend():
+        self._mended |= self._stores.logs.mend()
+        if self._mended:
             self._tail.start_over()
+            self._mended = False
         while self._tail.poll().more and not self._stop.is_set():
             self._tailing.beat()
 
@@ -129,10 +132,10 @@ class Worker:
         self._look_for_gaps()
 
     def _look_for_gaps(self) -> None:
-        """What the store says was lost, also before this process began. Asked when the tail tells of more, or a minute later."""
+        """What the store says was lost, also before this process began; asked soon after the tail tells of more."""
         told = sum(self._tail.counters()[name] for name in ("lost_bytes", "unparsed", "truncated"))
-        now = self._clock()
-        if told == self._gaps_told and now - self._gaps_at < GAPS_EVERY:
+        now, wait = self._clock(), GAPS_EVERY if told == self._gaps_told else GAPS_SOON
+        if self._gaps_told >= 0 and abs(now - self._gaps_at) < wait:
             return
         found = self._stores.logs.gaps(Window(now - DAY, now + timedelta(minutes=1)))
         lost = found[found["kind"] == "lost"]

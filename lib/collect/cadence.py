@@ -35,7 +35,8 @@ async def rounds(interval_s: float, phase: float, clock: Clock, stop: asyncio.Ev
     while True:
         due = ((reached - phase) // interval_s + 1) * interval_s + phase
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), max(0.0, due - clock().timestamp()))
+            # Never longer than the first turn can be away: a clock that was put back would make it an hour.
+            await asyncio.wait_for(stop.wait(), min(1.5 * interval_s, max(0.0, due - clock().timestamp())))
         if stop.is_set():
             return
         now = clock().timestamp()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lib.collect.files import HEAD, Found, Known, Print, take_head
+from lib.collect.files import HEAD, Found, Known
 from lib.collect.generation import Generation
 from lib.collect.parse import Line
 from lib.logs.ingest import Checkpoint
@@ -123,8 +123,7 @@ class Ancestry:
         self._inherited.add(past.origin)
         self._told.append(_read_to_its_end(past))
         start = min(os.fstat(fd).st_size, past.offset)
-        before = past.known.before if start == past.offset else Print()
-        return Generation(found, fd, start, head=take_head(fd, min(HEAD, start)), before=before, dirty=True)
+        return Generation.begin(found, fd, start, past.known.before if start == past.offset else None)
 
     def settle(self, now_s: float) -> tuple[list[Line], list[Loss]]:
         """Half lines and losses: of emptied files whose copy has not come, and of files that were gone at the start."""

@@ -42,6 +42,13 @@ class Generation:
     cutter: Cutter = field(init=False)
     read_before: Print = field(default_factory=Print)
 
+    @classmethod
+    def begin(cls, found: Found, fd: int, offset: int = 0, before: Print | None = None) -> Generation:
+        """A new one, to be read from `offset` on. What the file holds is known from now on, read or not."""
+        size = os.fstat(fd).st_size
+        head, dirty = take_head(fd, min(HEAD, size)), offset > 0
+        return cls(found, fd, offset, head=head, before=before or Print(), size=size, dirty=dirty)
+
     def __post_init__(self) -> None:
         self.rollback()
 
@@ -75,6 +82,14 @@ class Generation:
         self.cutter = Cutter(self.origin, self.name, self.offset)
         self.read_before = self.before
         self.modified_ns = -1
+
+    def go_to(self, stored: Checkpoint) -> None:
+        """To where the store is."""
+        known = Known.loads(stored.info)
+        self.offset = stored.offset
+        self.before, self.told_size = (known.before, known.size) if known else (Print(), 0)
+        self.dirty = self.dirty and not known
+        self.rollback()
 
     def commit(self) -> None:
         """What was read is stored."""
@@ -118,7 +133,7 @@ class Generation:
         if not self.head.fits(self.fd):
             raise Ended
         if self.head.length < HEAD:
-            self.head = take_head(self.fd, min(HEAD, self.position))
+            self.head = take_head(self.fd, min(HEAD, max(self.position, self.head.length)))
 
     def last_line(self) -> list[Line]:
         """The half line at the end of a file that nobody will write to any more, as a line; none where there is none."""

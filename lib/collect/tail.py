@@ -110,10 +110,23 @@ class Tail:
         self._suspects.clear()
 
     def start_over(self) -> None:
-        """Forgets all that is only in memory: the store's positions count from the next pass on, as after a start."""
-        self.close()
-        self._ancestry = None
-        self._waiting, self._gaps, self._notes = [], [], []
+        """Takes the store's positions for its own: a write that failed may be there, and one that went well may not.
+
+        Files stay open, for one without a name could not be opened again. Raises SourceError.
+        """
+        stored = {one.origin: one for one in self._sink.checkpoints()}
+        if not stored:  # an empty store: what was in it must be read again as far as it is there
+            self._ancestry = None
+        kept = False
+        for generation in self._live.values():
+            one = stored.get(generation.origin)
+            if one is not None:
+                kept |= one.offset > generation.offset
+                generation.go_to(one)
+            elif not stored or generation.told_size:
+                generation.go_to(Checkpoint(generation.origin, 0))
+        if kept or not stored:
+            self._waiting, self._gaps, self._notes = [], [], []
 
     # Which files there are
 
@@ -159,7 +172,7 @@ class Tail:
         if original is not None:
             self._suspects[key] = Suspect(found, fd, original, self._monotonic())
         else:
-            self._live[key] = ancestry.inherit(found, fd) or Generation(found, fd)
+            self._live[key] = ancestry.inherit(found, fd) or Generation.begin(found, fd)
 
     def _decide(self, original: Generation, ancestry: Ancestry) -> None:
         """The original of these suspects has ended, so it is known how far it was read."""
@@ -206,7 +219,7 @@ class Tail:
         unread = (generation.position, max(generation.size, generation.position))
         half = tuple(generation.last_line())
         ancestry.add_emptied(Emptied(self._past_of(generation), half, unread, self._monotonic()))
-        self._live[key] = Generation(generation.found, generation.fd)
+        self._live[key] = Generation.begin(generation.found, generation.fd)
         self._decide(generation, ancestry)
 
     def _past_of(self, generation: Generation) -> Past:

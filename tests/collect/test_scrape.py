@@ -266,3 +266,29 @@ def test_rounds_end_when_they_are_told_to() -> None:
         return found
 
     assert asyncio.run(asyncio.wait_for(count(), 2)) == 1
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+@pytest.mark.parametrize("while_scraping", [False, True])
+def test_f12_rounds_go_on_when_the_clock_jumps_by_an_hour(jump_s: int, while_scraping: bool) -> None:
+    shift = timedelta(0)
+
+    async def collect() -> list[float]:
+        nonlocal shift
+        stop, found = asyncio.Event(), []
+
+        def jump() -> None:
+            nonlocal shift
+            shift = timedelta(seconds=jump_s)
+
+        async for _ in rounds(0.2, 0.05, lambda: utc_now() + shift, stop):
+            found.append(time.monotonic())
+            if len(found) == 2:
+                jump() if while_scraping else asyncio.get_running_loop().call_later(0.05, jump)
+            if len(found) == 6:
+                stop.set()
+        return found
+
+    found = asyncio.run(asyncio.wait_for(collect(), 10))
+
+    assert np.diff(found).max() < 1.0

@@ -1,15 +1,18 @@
 """Every line becomes one record, whatever happens to the files."""
 
 import os
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from lib.collect.parse import MAX_LINE
+from lib.collect.tail import Tail
 from lib.errors import SourceUnavailable
 from lib.logs.ingest import Checkpoint
 
-from .log_files import Desk, line_of
+from .log_files import NOW, Desk, line_of
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_a_late_writer_is_read_after_the_file_moved_out_of_the_glob(desk):
     with desk.path().open("ab") as late:
         desk.path().rename(desk.path("old.log"))
         desk.poll()
-        desk.time_s += 50
+        desk.time_s += 59
         late.write(line_of("late"))
 
     desk.poll()
@@ -270,16 +273,42 @@ def test_what_the_store_refused_is_read_again(desk):
     assert desk.tail.counters()["failed_writes"] == 1
 
 
-def test_a_checkpoint_ahead_of_the_file_means_from_the_start(desk):
-    written = desk.write(5)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda offset, info: (offset + 10_000, info),  # ahead of the file
+        lambda offset, info: (offset - 80, info),  # behind: what stands before it is not what was read last
+        lambda offset, info: (offset + 1, info),
+        lambda offset, info: (offset, re.sub(r'"([0-9a-f]{24})', '"' + "0" * 24, info)),  # another file's prints
+    ],
+)
+def test_f24_a_checkpoint_that_does_not_fit_the_file_means_from_the_start(desk, edit):
+    written = desk.write(40)
     desk.poll()
     desk.restart()
     for one in list(desk.sink.kept.values()):
-        desk.sink.kept[one.origin] = type(one)(one.origin, one.offset + 10_000, one.info)
+        desk.sink.kept[one.origin] = Checkpoint(one.origin, *edit(one.offset, one.info))
 
     desk.poll()
 
     assert desk.sink.messages == written * 2
+
+
+def test_f12_offsets_do_not_depend_on_the_clock(tmp_path):
+    desk, shift = Desk(tmp_path), timedelta(0)
+    desk.tail = Tail([f"{tmp_path}/combined*"], desk.sink, lambda: NOW + shift, monotonic=lambda: desk.time_s)
+    written = desk.write(3)
+    desk.poll()
+
+    for jump in (-1, 1, -24 * 365, 24 * 365):
+        shift = timedelta(hours=jump)
+        written += desk.write(2)
+        desk.path().rename(desk.path(f"combined.log.{jump}"))
+        written += desk.write(2)
+        desk.settle()
+
+    assert sorted(desk.sink.messages) == sorted(written)
+    assert desk.sink.told == []
 
 
 def test_a_checkpoint_that_cannot_be_read_means_from_the_start(desk):
@@ -435,3 +464,20 @@ def test_a_store_that_lost_its_positions_is_read_into_from_the_start(desk):
     desk.poll()
 
     assert desk.sink.messages == written
+
+
+def test_a_file_without_a_name_is_read_to_its_end_although_the_store_was_opened_anew(tmp_path):
+    desk = Desk(tmp_path, budget=300)
+    written = desk.write(20)
+    desk.poll()
+    desk.path().unlink()
+    desk.sink.failing = True
+    with pytest.raises(SourceUnavailable):
+        desk.poll()
+    desk.sink.failing = False
+
+    desk.tail.start_over()
+    desk.settle()
+
+    assert desk.sink.messages == written
+    assert desk.sink.told == []

@@ -86,7 +86,7 @@ def main(way: str, data: Path, logs_folder: Path) -> dict[str, object]:
     strace = fail_syncs(trace) if way == "sync" else None
 
     def failing() -> bool:
-        service.write(40)
+        service.write(120)
         time.sleep(0.3)
         return bool(tail_of(worker).error)
 

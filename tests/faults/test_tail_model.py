@@ -32,6 +32,8 @@ ACTIONS = st.one_of(
     st.tuples(st.just("delete"), st.integers(0, 3)),
     st.tuples(st.just("compress"), st.integers(0, 3)),
     st.tuples(st.just("refused")),
+    st.tuples(st.just("unsure")),
+    st.tuples(st.just("reopened")),
     st.tuples(st.just("restart")),
     st.tuples(st.just("kill")),
     st.tuples(st.just("wait"), st.sampled_from([0.5, 5.0, 11.0, 61.0])),
