@@ -77,7 +77,7 @@ class PrometheusMetrics:
         self._url = access.url.rstrip("/")
         # `nocache` has VictoriaMetrics evaluate at the times asked for; the others do not know it.
         # Its own time-out is the shorter one: then it can say that the question was too much, not the server too slow.
-        self._always = {"timeout": f"{0.9 * timeout_s:g}s", "nocache": "1"}
+        self._always = {"timeout": f"{round(900 * timeout_s)}ms", "nocache": "1"}
         mine = f'up{{job="{_quoted(job)}"}}'
         self._signs_of_life = ([mine] if job else []) + ["up", '{__name__=~".+"}']
         self._clock = clock
