@@ -88,9 +88,24 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
         answer, at, took_ms, said = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
     except SourceError as error:
         return _last_good_answer(lasting, window, error)
-    _last_good.put(lasting, (answer, at, took_ms, said))
+    _keep(lasting, answer, at, took_ms, said)
     _note(Asked(signal_name, window, at, took_ms, notes=_notes(said)))
     return answer
+
+
+def _keep(
+    lasting: tuple[Any, ...], answer: Answer, at: datetime, took_ms: float, said: tuple[tuple[Any, ...], ...]
+) -> None:
+    """Keeps a copy of each new answer: pages change the one that they got."""
+    kept = _last_good.get(lasting)
+    if kept is None or kept[1] != at:
+        _last_good.put(lasting, (_copied(answer), at, took_ms, said))
+
+
+def _copied(answer: Answer) -> Answer:
+    if isinstance(answer, dict):
+        return {name: _copied(part) for name, part in answer.items()}
+    return answer.copy() if isinstance(answer, pd.DataFrame) else answer
 
 
 def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceError) -> Answer:
@@ -98,7 +113,7 @@ def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceErr
         raise error
     answer, at, took_ms, said = _last_good[lasting]
     _note(Asked(lasting[0], window, at, took_ms, str(error), error.source, now() - at, _notes(said)))
-    return answer.copy() if isinstance(answer, pd.DataFrame | dict) else answer
+    return _copied(answer)
 
 
 @st.cache_data(ttl=TTL_S, max_entries=MAX_ANSWERS, show_spinner=False, refresh_mode="background")
