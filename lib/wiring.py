@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import stamina.instrumentation
-from stamina.instrumentation import LoggingOnRetryHook
 
 from lib.alerts.rules import Rule, load_rules
 from lib.collect import probe
@@ -107,7 +106,7 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
     """The server that the settings name, None where they name none."""
     if not settings.prometheus_url:
         return None
-    stamina.instrumentation.set_on_retry_hooks([LoggingOnRetryHook])  # as the rest of our log, not on stdout
+    stamina.instrumentation.set_on_retry_hooks([])  # what stays is told once, by the loop or page that asked
     access = Access(
         settings.prometheus_url,
         user=settings.prometheus_username,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import subprocess
 import time
@@ -14,6 +13,7 @@ import httpx
 import numpy as np
 
 from lib.metrics.ingest import Samples
+from tests.proxy import free_ports
 
 CHUNK_MS = 30 * 60_000
 """Series come one after another in a request: they may not be further apart than half a head block."""
@@ -38,14 +38,15 @@ class PrometheusServer:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str = "{}", *options: str, prefix: str = "") -> Iterator[PrometheusServer]:
-    """A server over an empty store in `folder` until the block ends."""
+def prometheus(
+    folder: Path, config: str = "{}", *options: str, prefix: str = "", port: int = 0, scheme: str = "http"
+) -> Iterator[PrometheusServer]:
+    """A server over the store in `folder` (empty at first) until the block ends; `scheme` https: by an option's file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(config, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    url = f"http://127.0.0.1:{port}{prefix}"
+    [free] = free_ports(1)
+    port = port or free
+    url = f"{scheme}://127.0.0.1:{port}{prefix}"
     command = [
         "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}", f"--web.external-url={url}", "--web.enable-remote-write-receiver",
@@ -66,7 +67,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "prometheus ended; its reason stands above"
         assert time.monotonic() < deadline, "prometheus does not answer"
         try:
-            if httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/-/ready", trust_env=False, verify=False).status_code in (200, 401):
                 return
         except httpx.TransportError:
             pass

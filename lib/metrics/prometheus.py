@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import numpy as np
 from prometheus_api_client import PrometheusConnect
@@ -43,11 +42,6 @@ class Access:
     ca_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def host(self) -> str:
-        """Its name for people."""
-        return urlsplit(self.url).netloc
-
 
 class PrometheusMetrics:
     """MetricStore on a Prometheus server; nothing is asked before the first question. Threads may share it.
@@ -75,8 +69,9 @@ class PrometheusMetrics:
         once = Retry(0, redirect=0, raise_on_status=False)  # the session asks again by itself, within one time-out
         self._client = PrometheusConnect(access.url.rstrip("/"), session=self._session, retry=once, method="POST")
         self._url = access.url.rstrip("/")
+        # Its own time-out is the shorter one: then it can say that the question was too much, not the server too slow.
         # `nocache` has VictoriaMetrics evaluate at the times asked for; the others do not know it.
-        self._always = {"timeout": f"{timeout_s:g}s", "nocache": "1"}
+        self._always = {"timeout": f"{round(900 * timeout_s)}ms", "nocache": "1"}
         mine = f'up{{job="{_quoted(job)}"}}'
         self._signs_of_life = ([mine] if job else []) + ["up", '{__name__=~".+"}']
         self._clock = clock

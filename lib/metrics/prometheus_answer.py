@@ -68,8 +68,7 @@ def _place(points: Sequence[Any], ts_ms: Ints, values: Floats, present: Bools) -
     except (TypeError, ValueError, IndexError):
         raise SourceRejected("its answer has points that are no numbers", NAME) from None
     step_ms = int(ts_ms[1] - ts_ms[0]) if ts_ms.size > 1 else 1
-    column = np.rint((np.rint(moments * 1000) - ts_ms[0]) / step_ms).astype(np.int64) if ts_ms.size > 1 else moments * 0
-    column = np.clip(column, 0, ts_ms.size - 1).astype(np.int64)
+    column = np.rint((moments * 1000 - ts_ms[0]) / step_ms).clip(0, ts_ms.size - 1).astype(np.int64)
     values[column], present[column] = numbers, True
 
 

@@ -27,13 +27,17 @@ class PassingFault(SourceUnavailable):
         self.after_s = after_s
 
 
+class GaveUp(SourceUnavailable):
+    """The server answers, but this question takes it too long."""
+
+
 def refusal(status: int, answer: Mapping[str, Any] | None, headers: Mapping[str, str], query: str) -> OpsError:
     """The error that an answer other than success stands for. `answer` is its JSON, None where it has none."""
     told = answer or {}
     kind = str(told.get("errorType", ""))
     text = str(told.get("error", ""))[:_LONGEST_TEXT] if told.get("status") == "error" else ""
     if kind in _GAVE_UP:
-        return SourceUnavailable(f"it gave up on the question: {text}", NAME)
+        return GaveUp(f"it gave up on the question: {text}", NAME)
     if text and status not in _NO_ENTRY and (status in (400, 422) or kind in _QUESTION_FAULTS):
         return _question(text, query)
     if status in (408, 429) or status >= 500:

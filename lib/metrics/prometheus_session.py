@@ -16,8 +16,9 @@ import stamina
 import urllib3
 
 from lib import notes
+from lib.breaker import Breaker
 from lib.errors import QueryError, SourceRejected, SourceUnavailable
-from lib.metrics.prometheus_refusal import NAME, PassingFault, refusal
+from lib.metrics.prometheus_refusal import NAME, GaveUp, PassingFault, refusal
 from lib.notes import Note
 
 TIMEOUT_S = 10.0
@@ -58,6 +59,7 @@ class Session(requests.Session):
         self.headers.update({"accept": "application/json", "accept-encoding": "gzip", "user-agent": "halo-ops"})
         self.headers.update(headers or {})
         self._timeout_s = timeout_s
+        self._breaker = Breaker(NAME, answers=(GaveUp,))
 
     def request(self, method: str | bytes, url: str | bytes, **options: Any) -> Answer:  # type: ignore[override]
         """Asks until an answer comes or the time is used up; redirects are not followed."""
@@ -68,10 +70,11 @@ class Session(requests.Session):
             on=lambda error: _wait(error, deadline),
             attempts=ATTEMPTS, timeout=None, wait_initial=0.1, wait_max=2.0, wait_jitter=0.1,
         )  # fmt: skip
-        for attempt in retries:
-            with attempt:
-                return self._once(method, url, options, deadline)
-        raise AssertionError("the last attempt raises or returns")
+        with self._breaker.question():
+            for attempt in retries:
+                with attempt:
+                    answer = self._once(method, url, options, deadline)
+        return answer
 
     def _once(self, method: str | bytes, url: str | bytes, options: Mapping[str, Any], deadline: float) -> Answer:
         left = max(deadline - time.monotonic(), 0.01)
@@ -90,10 +93,17 @@ class Session(requests.Session):
                 raise SourceUnavailable(late, NAME) from None
             raise _broken(error) from None
         parsed = _parsed(first, body, str(asked.get("query") or asked.get("match[]") or ""))
-        for kind, doubtful in (("warnings", True), ("infos", False)):
-            for text in parsed.get(kind) or ():
-                notes.add(Note(NAME, str(text)[:300], doubtful))
+        _tell(parsed)
         return Answer(first, body, parsed)
+
+
+def _tell(parsed: Mapping[str, Any]) -> None:
+    """Says what came with an answer."""
+    for kind, doubtful in (("warnings", True), ("infos", False)):
+        for text in parsed.get(kind) or ():
+            notes.add(Note(NAME, str(text)[:300], doubtful))
+    if parsed.get("isPartial") is True:  # VictoriaMetrics' cluster has no other words for it
+        notes.add(Note(NAME, "the answer is partial: a part of the storage did not answer"))
 
 
 def _wait(error: Exception, deadline: float) -> bool | float:

@@ -90,10 +90,27 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
         held = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
     except SourceError as error:
         return _last_good_answer(lasting, window, error)
-    _last_good.put(lasting, held)
+    _keep(lasting, held)
     answer, at, took_ms, said, put = held
     _note(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put)))
     return answer
+
+
+_Held = tuple[Answer, datetime, float, _Plain, _Plain]
+"""An answer, when it came, how long it took, and the notes and questions that came with it."""
+
+
+def _keep(lasting: tuple[Any, ...], held: _Held) -> None:
+    """Keeps a copy of each new answer: pages change the one that they got."""
+    kept = _last_good.get(lasting)
+    if kept is None or kept[1] != held[1]:
+        _last_good.put(lasting, (_copied(held[0]), *held[1:]))
+
+
+def _copied(answer: Answer) -> Answer:
+    if isinstance(answer, dict):
+        return {name: _copied(part) for name, part in answer.items()}
+    return answer.copy() if isinstance(answer, pd.DataFrame) else answer
 
 
 def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceError) -> Answer:
@@ -102,13 +119,11 @@ def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceErr
     answer, at, took_ms, said, put = _last_good[lasting]
     failed = str(error), error.source, now() - at
     _note(Asked(lasting[0], window, at, took_ms, *failed, _notes(said), _questions(put)))
-    return answer.copy() if isinstance(answer, pd.DataFrame | dict) else answer
+    return _copied(answer)
 
 
 @st.cache_data(ttl=TTL_S, max_entries=MAX_ANSWERS, show_spinner=False, refresh_mode="background")
-def _ask(
-    signal_name: str, start: datetime, end: datetime, zone: str, params: tuple[tuple[str, Any], ...]
-) -> tuple[Answer, datetime, float, _Plain, _Plain]:
+def _ask(signal_name: str, start: datetime, end: datetime, zone: str, params: tuple[tuple[str, Any], ...]) -> _Held:
     key = (signal_name, start, end, zone, params)
     until, failure = _failures.get(key, (0.0, None))
     if failure is not None and time.monotonic() < until:

@@ -29,7 +29,7 @@ def test_it_is_valid() -> None:
 
 
 def test_the_dashboard_is_told_of_an_alert_and_of_its_end(tmp_path: Path) -> None:
-    port, mesh = free_ports(2)
+    [port] = free_ports(1)
     (tmp_path / "token").write_text("s3cret\n", encoding="utf-8")
     with FaultServer() as dashboard:
         dashboard.says(WEBHOOK, faults.answer(b"{}", 200))
@@ -44,7 +44,7 @@ def test_the_dashboard_is_told_of_an_alert_and_of_its_end(tmp_path: Path) -> Non
             [
                 "prometheus-alertmanager", f"--config.file={tmp_path / 'alertmanager.yml'}",
                 f"--storage.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
-                f"--cluster.listen-address=127.0.0.1:{mesh}", "--log.level=error",
+                "--cluster.listen-address=", "--log.level=error",
             ]
         )  # fmt: skip
         try:

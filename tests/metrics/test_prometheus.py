@@ -267,6 +267,40 @@ def test_nan_infinities_and_absence_are_three_things(server: FaultServer, store:
     assert len(result.frame()) == 3
 
 
+def test_a_partial_answer_of_a_cluster_is_doubtful(server: FaultServer, store: PrometheusMetrics) -> None:
+    server.says(QUERY, vector("7", isPartial=True))
+
+    with notes.collected() as said:
+        store.instant("x", NOW)
+
+    assert [note.doubtful for note in said] == [True]
+
+
+def test_a_page_of_questions_does_not_wait_for_a_hanging_server_one_by_one(
+    server: FaultServer, store: PrometheusMetrics
+) -> None:
+    server.says(QUERY, faults.hang())
+    began = time.monotonic()
+
+    for _ in range(10):
+        with pytest.raises(SourceUnavailable, match="no whole answer"):
+            store.instant("x", NOW)
+
+    assert time.monotonic() - began < 2 * TIMEOUT_S + 1
+    assert len(server.seen(QUERY)) == 2
+
+
+def test_questions_that_are_too_much_do_not_count_against_the_server(
+    server: FaultServer, store: PrometheusMetrics
+) -> None:
+    server.says(QUERY, *[failure(503, "timeout", "query timed out")] * 3, vector("7"))
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable, match="gave up"):
+            store.instant("x", NOW)
+
+    assert store.instant("x", NOW).scalar() == 7
+
+
 def test_native_histograms_are_left_out_and_said_so(server: FaultServer, store: PrometheusMetrics) -> None:
     found = [{"metric": {}, "histogram": [NOW.timestamp(), {"count": "3", "sum": "1"}]}]
     server.says(QUERY, success({"resultType": "vector", "result": found}))
@@ -299,7 +333,7 @@ def test_a_question_travels_in_the_body_with_its_exact_times_and_its_time_out(
     assert (float(form["start"]), float(form["end"]), form["step"]) == (
         start.timestamp(), pytest.approx(start.timestamp() + 45.75), "15.250",
     )  # fmt: skip
-    assert form["timeout"] == "1.2s"
+    assert form["timeout"] == "1080ms"  # less than ours; Prometheus knows no 1.08s
     assert server.requests[0].path == RANGE
 
 

@@ -68,7 +68,8 @@ def test_other_parameters_are_another_question(signal: Counting, window: Window)
 
 
 def test_a_viewer_cannot_change_what_another_gets(signal: Counting, window: Window) -> None:
-    cache.frame("counted", window).loc[0, "start"] = None
+    mine = cache.frame("counted", window)
+    mine.loc[0, "start"] = None
 
     assert cache.frame("counted", window)["start"].notna().all()
 
@@ -135,3 +136,20 @@ def test_a_last_good_answer_keeps_the_notes_it_came_with(signal: Counting, windo
     cache.asked.reset(token)
     assert questions is not None
     assert questions[0].notes == tuple(signal.says)
+
+
+def test_what_a_page_does_to_an_answer_does_not_change_the_last_good_one(
+    signal: Counting, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(signals.SIGNALS, "parts", lambda *asked: {"rows": signal(*asked), "text": "as it was"})
+    later = Window(window.start + timedelta(seconds=30), window.end + timedelta(seconds=30))
+    for name in ("counted", "parts"):
+        answer = cache.frame(name, window)
+        (answer if name == "counted" else answer["rows"])["start"] = "spoiled"
+        signal.dead = True
+        for _ in range(2):
+            answer = cache.frame(name, later)
+            rows = answer if name == "counted" else answer["rows"]
+            assert rows["start"].tolist() == [window.start]
+            rows["start"] = "spoiled again"
+        signal.dead = False
