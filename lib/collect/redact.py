@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 REDACTED = "[REDACTED]"
 MAX_DEPTH = 32
 """Deeper values are replaced by a note: no real record is this deep."""
@@ -20,9 +23,13 @@ _NAME_HINTS = ("pass", "token", "secret", "authorization", "cookie", "api-key", 
 _PREFIX_HINTS = ("xox", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "akia", "asia", "sk-", "k_live_",
                  "k_test_", "aiza")  # fmt: skip
 _HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, "://", "hooks.slack", "eyj", "bearer", "basic", "private key")
-_RAW_HINTS = tuple(hint.encode() for hint in (*_HINTS, "\\u", "\\/", "\0") if hint != "://")
-_RUN = bytes(97 if chr(i).isalnum() or chr(i) in "+/_" else 32 for i in range(128)) + b" " * 128
+_ESCAPES = (b"\\u", b"\\/", b"\0")
 _LONG = 32
+# Read by RE2 over the bytes of a line: in JSON an escape may hide a hint, and an address shows a user only with an "@".
+_SUSPECT = "|".join((
+    "(?i:" + "|".join(re.escape(hint) for hint in _HINTS if hint != "://") + ")", r"\\[u/]", r"\x00",
+    f"[A-Za-z0-9+/_]{{{_LONG}}}", "(?s:://.*@|@.*://)",
+))  # fmt: skip
 _SHORT = 64
 
 # Every repetition is bounded, or a match of it takes all that it read: the time is linear in the text. A rule is tried
@@ -67,20 +74,17 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
 _CANDIDATE = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{32,}={0,2}")
 
 
-def hints_in(raws: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The hints that occur in any of these lines: few do, so that looking at each line costs little."""
-    lowered = b"\n".join(raws).lower()
-    return tuple(hint for hint in _RAW_HINTS if hint in lowered)
+def suspects(raws: Sequence[bytes]) -> list[bool]:
+    """Which lines could hold a credential at all, by their bytes. The others need no redaction: this look is quick."""
+    return list(map(bool, pc.match_substring_regex(pa.array(raws, pa.binary()), _SUSPECT).to_pylist()))
 
 
-def is_suspect(raw: bytes, hints: tuple[bytes, ...] = _RAW_HINTS) -> bool:
-    """Whether a line's bytes could hold a credential at all. False lets the line skip redaction: it is quick."""
-    if hints:
-        lowered = raw.lower()
-        for hint in hints:
-            if hint in lowered:
-                return True
-    return b"a" * _LONG in raw.translate(_RUN) or (b"://" in raw and b"@" in raw)
+def hints_of(raw: bytes) -> tuple[str, ...]:
+    """The hints that texts of this line of JSON can hold, for `redact`."""
+    if any(escape in raw for escape in _ESCAPES):
+        return _HINTS
+    text = raw.decode("utf-8", "replace").lower()
+    return tuple(hint for hint in _HINTS if hint in text)
 
 
 @lru_cache(maxsize=4096)
@@ -89,9 +93,15 @@ def is_secret_name(name: str) -> bool:
     return _KEY.search(name) is not None
 
 
-def redact_text(text: str) -> tuple[str, int]:
-    """The text without credentials, and how many were taken out."""
-    return _short(text) if len(text) <= _SHORT else _redacted(text)
+def redact_text(text: str, hints: tuple[str, ...] = _HINTS) -> tuple[str, int]:
+    """The text without credentials, and how many were taken out. `hints` are the only ones that it can hold."""
+    if hints is _HINTS:
+        return _short(text) if len(text) <= _SHORT else _redacted(text)
+    lowered = text.lower()
+    for hint in hints:
+        if hint in lowered:
+            return _redacted(text)
+    return _without_long(text, 0) if len(text) >= _LONG else (text, 0)
 
 
 def _redacted(text: str) -> tuple[str, int]:
@@ -132,33 +142,40 @@ def _is_long_secret(text: str) -> bool:
     return longest >= 14 and all(any(map(kind, text)) for kind in kinds) and sum(map(str.isdigit, text)) >= 2
 
 
-def redact(value: Any, depth: int = 0) -> tuple[Any, int]:
+@lru_cache(maxsize=16_384)
+def _name(name: str) -> tuple[str, int, bool]:
+    """A field's name without credentials, how many were in it, and whether its value is one."""
+    return *redact_text(name.replace("\x00", "␀")), is_secret_name(name)
+
+
+def redact(value: Any, hints: tuple[str, ...] = _HINTS, depth: int = 0) -> tuple[Any, int]:
     """A copy of a JSON value without credentials at any depth, and how many were taken out.
 
-    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀".
+    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀". `hints` are
+    the only ones that its texts can hold.
     """
     kind = type(value)
     if kind is str:
-        return redact_text(value.replace("\x00", "␀") if "\x00" in value else value)
+        return redact_text(value.replace("\x00", "␀") if "\x00" in value else value, hints)
     if kind is not dict and kind is not list:
         return value, 0
     if depth >= MAX_DEPTH:
         return "[TOO DEEP]", 0
-    return _in_list(value, depth) if kind is list else _in_object(value, depth)
+    return _in_list(value, hints, depth) if kind is list else _in_object(value, hints, depth)
 
 
-def _in_list(values: list[Any], depth: int) -> tuple[list[Any], int]:
-    found = [redact(value, depth + 1) for value in values]
+def _in_list(values: list[Any], hints: tuple[str, ...], depth: int) -> tuple[list[Any], int]:
+    found = [redact(value, hints, depth + 1) for value in values]
     return [value for value, _ in found], sum(count for _, count in found)
 
 
-def _in_object(values: dict[str, Any], depth: int) -> tuple[dict[str, Any], int]:
+def _in_object(values: dict[str, Any], hints: tuple[str, ...], depth: int) -> tuple[dict[str, Any], int]:
     kept, count = {}, 0
     for key, value in values.items():
-        name, in_name = redact_text(key.replace("\x00", "␀"))
-        if is_secret_name(key) and value not in (None, "", REDACTED) and not isinstance(value, bool):
+        name, in_name, secret = _name(key)
+        if secret and value not in (None, "", REDACTED) and not isinstance(value, bool):
             kept[name], found = REDACTED, 1
         else:
-            kept[name], found = redact(value, depth + 1)
+            kept[name], found = redact(value, hints, depth + 1)
         count += found + in_name
     return kept, count
