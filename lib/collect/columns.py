@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,9 +19,9 @@ from lib.logs.patterns import normalise, route_of
 Record = dict[str, Any]
 
 TEXTS = {
-    "message": "message", "service": "service", "version": "version", "event": "event", "requestId": "request_id",
-    "leadId": "lead_id", "source": "source", "operation": "operation", "method": "method", "route": "route", "url": "url",
-    "error": "error", "stack": "stack",
+    "level": "level", "message": "message", "service": "service", "version": "version", "event": "event", "requestId": "request_id",
+    "leadId": "lead_id", "source": "source", "operation": "operation", "method": "method", "route": "route",
+    "url": "url", "error": "error", "stack": "stack",
 }  # fmt: skip
 """Fields that are texts, with their columns."""
 
@@ -36,6 +36,7 @@ _WHOLE: frozenset[Any] = frozenset({int})
 _FEWEST = 8
 """A smaller group costs more as columns than row by row."""
 _STAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
+_TS = BATCH.field("ts").type
 _INT16, _INT64 = 1 << 15, 1 << 63
 _LEVELS = {"WARNING": "WARN"}
 _EMPTY = {
@@ -48,12 +49,19 @@ _EMPTY = {
 class Shape:
     """What records with the same names in the same order have in common; `status` is the name that theirs goes by."""
 
+    names: tuple[str, ...]
     texts: tuple[str, ...]
     numbers: tuple[str, ...]
     status: str
-    size: bool
+    size: str
     rest: tuple[str, ...]
-    kinds: tuple[tuple[str, frozenset[Any]], ...]
+
+    def kinds(self) -> Iterator[tuple[str, frozenset[Any]]]:
+        """The types that plain values have."""
+        yield "timestamp", _STRING
+        yield from ((name, _TEXT) for name in self.texts)
+        yield from ((name, _NUMBER) for name in self.numbers)
+        yield from ((name, _WHOLE) for name in (self.status, self.size) if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +80,9 @@ def shape_of(names: tuple[str, ...]) -> Shape | None:
     texts = tuple(name for name in TEXTS if name in names)
     numbers = tuple(name for name in _NUMBERS if name in names)
     status = next((name for name in _STATUS if name in names), "")
-    size = _SIZE in names
-    whole = (*((status,) if status else ()), *((_SIZE,) if size else ()))
-    taken = {"timestamp", "level", *texts, *numbers, *whole}
-    kinds = (
-        ("timestamp", _STRING),
-        *((name, _TEXT) for name in (*(("level",) if "level" in names else ()), *texts)),
-        *((name, _NUMBER) for name in numbers),
-        *((name, _WHOLE) for name in whole),
-    )
-    return Shape(texts, numbers, status, size, tuple(name for name in names if name not in taken), kinds)
+    size = _SIZE if _SIZE in names else ""
+    taken = {"timestamp", status, size, *texts, *numbers}
+    return Shape(names, texts, numbers, status, size, tuple(name for name in names if name not in taken))
 
 
 class Groups:
@@ -102,92 +103,85 @@ class Groups:
         """The plain records as tables of schema BATCH, and their places in that order; the others are in `odd` then."""
         tables, order = list[pa.Table](), list[int]()
         for (file, names), (places, records) in self._groups.items():
-            shape, plain = shape_of(names), list[int]()
-            if shape is not None and len(records) >= _FEWEST:
-                rows, ts = plain_rows(shape, records, self._span)
-                chosen = [records[at] for at in rows] if len(rows) < len(records) else records
+            shape = shape_of(names) if len(records) >= _FEWEST else None
+            plain = dict[int, Record]() if shape is None else dict(zip(places, records, strict=True))
+            if shape is not None:
+                for at in _odd_rows(shape, records, self._span):
+                    del plain[places[at]]
+            if shape is not None and plain:
                 try:
-                    tables.append(_table(shape, chosen, ts, [id_of(places[at]) for at in rows], file))
-                    plain = rows
+                    tables.append(_table(shape, list(plain.values()), [id_of(place) for place in plain], file))
+                    order += plain
                 except (TypeError, ValueError, OverflowError):  # a value that cannot be written like this
-                    pass
-            order += [places[at] for at in plain]
-            self._look_closer(places, records, set(plain))
+                    plain = {}
+            if len(plain) < len(places):
+                self.odd |= {place: one for place, one in zip(places, records, strict=True) if place not in plain}
         return tables, order
 
-    def _look_closer(self, places: list[int], records: list[Record], plain: set[int]) -> None:
-        if len(plain) < len(places):
-            self.odd |= {places[at]: record for at, record in enumerate(records) if at not in plain}
 
-
-def plain_rows(shape: Shape, records: Sequence[Record], span: Span) -> tuple[list[int], pa.Array[Any]]:
-    """The places of the records whose values are all of the usual kind, and these records' times."""
+def _odd_rows(shape: Shape, records: Sequence[Record], span: Span) -> set[int]:
+    """The records with a value of an unusual kind or out of range."""
+    found = _by_name(shape, records)
     odd: set[int] = set()
-    for name, kinds in shape.kinds:
-        values = [record[name] for record in records]
-        if not kinds.issuperset(map(type, values)):
-            odd.update(at for at, value in enumerate(values) if type(value) not in kinds)
+    for name, kinds in shape.kinds():
+        if not kinds.issuperset(map(type, found[name])):
+            odd.update(at for at, value in enumerate(found[name]) if type(value) not in kinds)
     for name in shape.numbers:
-        odd.update(np.flatnonzero(~np.isfinite(_floats(_usual(records, odd, name)))).tolist())
-    for name, low, high in ((shape.status, 0, _INT16), (_SIZE if shape.size else "", -_INT64 + 1, _INT64)):
-        values = _usual(records, odd, name) if name else []
+        odd.update(np.flatnonzero(~np.isfinite(_floats(_usual(found[name], odd)))).tolist())
+    for name, low, high in ((shape.status, 0, _INT16), (shape.size, -_INT64 + 1, _INT64)):
+        values = _usual(found[name], odd) if name else ()
         if values and not low <= min(values) <= max(values) < high:
             odd.update(at for at, value in enumerate(values) if not low <= value < high)
-    return _timed([at for at in range(len(records)) if at not in odd], records, span)
+    return odd | _untimed(found["timestamp"], odd, span)
 
 
-def _usual(records: Sequence[Record], odd: set[int], name: str) -> list[Any]:
+def _by_name(shape: Shape, records: Sequence[Record]) -> dict[str, tuple[Any, ...]]:
+    return dict(zip(shape.names, zip(*(record.values() for record in records), strict=True), strict=True))
+
+
+def _usual(values: tuple[Any, ...], odd: set[int]) -> Sequence[Any]:
     """The values of a number, 0 for the odd ones."""
-    if not odd:
-        return [record[name] for record in records]
-    return [0 if at in odd else record[name] for at, record in enumerate(records)]
+    return [0 if at in odd else value for at, value in enumerate(values)] if odd else values
 
 
-def _table(shape: Shape, records: Sequence[Record], ts: pa.Array[Any], ids: Sequence[str], file: str) -> pa.Table:
-    """These records, all of them plain, with schema BATCH."""
-    found: dict[str, pa.Array[Any]] = {"ts": ts, "id": pa.array(ids, pa.string())}
-    texts = {name: [record[name] or "" for record in records] for name in shape.texts}
-    if records and "level" in records[0]:
-        found["level"] = pa.array([_level(record["level"]) for record in records], pa.string())
-    found |= {TEXTS[name]: pa.array(values, pa.string()) for name, values in texts.items() if name != "route"}
-    found |= {_NUMBERS[name]: pa.array(_floats([record[name] for record in records])) for name in shape.numbers}
-    if shape.status:
-        found["status"] = pa.array([record[shape.status] for record in records], pa.int16())
-    if shape.size:
-        found["response_bytes"] = pa.array([record[_SIZE] for record in records], pa.int64())
-    count = len(records)
-    errors, messages = texts.get("error", [""] * count), texts.get("message", [""] * count)
-    found["pattern"] = pa.array(
-        [normalise(error or message) for error, message in zip(errors, messages, strict=True)], pa.string()
-    )
-    routes, urls = texts.get("route", [""] * count), texts.get("url", [""] * count)
-    found["route"] = pa.array([route or route_of(url) for route, url in zip(routes, urls, strict=True)], pa.string())
-    found["fields"] = pa.array(_fields(shape.rest, records), pa.string())
-    found["file"] = pa.repeat(pa.scalar(file), count)
-    given = (found.get(name, None) for name in BATCH.names)
-    return pa.Table.from_arrays(
-        [
-            pa.repeat(_EMPTY[name], count) if column is None else column
-            for name, column in zip(BATCH.names, given, strict=True)
-        ],
-        schema=BATCH,
-    )
-
-
-def _timed(rows: list[int], records: Sequence[Record], span: Span) -> tuple[list[int], pa.Array[Any]]:
-    """Those of the rows whose time stamp has Winston's form and lies in the span."""
-    kind = BATCH.field("ts").type
-    stamps = pa.array([records[at]["timestamp"] for at in rows], pa.string())
+def _untimed(values: Sequence[Any], odd: set[int], span: Span) -> set[int]:
+    """Where the time stamp has not Winston's form, or lies outside the span."""
+    stamps = pa.array(["" if at in odd else value for at, value in enumerate(values)] if odd else values, pa.string())
+    good = pc.match_substring_regex(stamps, _STAMP)
     try:
-        good = pc.match_substring_regex(stamps, _STAMP)
-        ts = pc.if_else(good, stamps, pa.scalar(None, pa.string())).cast(kind)
+        ts = pc.if_else(good, stamps, pa.scalar(None, pa.string())).cast(_TS)
     except pa.ArrowInvalid:  # a day that is in no calendar: each is looked at by itself
-        return [], pa.array([], kind)
+        return set(range(len(values)))
     millis = ts.cast(pa.int64()).fill_null(-1).to_numpy()
-    inside = (millis >= span.earliest_ms) & (millis <= span.latest_ms)
-    if inside.all():
-        return rows, ts
-    return np.array(rows)[inside].tolist(), ts.filter(pa.array(inside))
+    return set(np.flatnonzero((millis < span.earliest_ms) | (millis > span.latest_ms)).tolist())
+
+
+def _table(shape: Shape, records: Sequence[Record], ids: Sequence[str], file: str) -> pa.Table:
+    """These records, all of them plain, with schema BATCH."""
+    found, count = _by_name(shape, records), len(records)
+    texts = {name: _without_none(found[name]) for name in shape.texts}
+    empty = ("",) * count
+    said = [
+        error or message for error, message in zip(texts.get("error", empty), texts.get("message", empty), strict=True)
+    ]
+    route_by_url = {url: route_of(url) for url in set(texts.get("url", ("",)))}
+    routes = [
+        route or route_by_url[url]
+        for route, url in zip(texts.pop("route", empty), texts.get("url", empty), strict=True)
+    ]
+    columns = {TEXTS[name]: _text(values) for name, values in texts.items() if name != "level"}
+    columns |= {_NUMBERS[name]: pa.array(_floats(found[name])) for name in shape.numbers}
+    columns |= {
+        "ts": pa.array(found["timestamp"], pa.string()).cast(_TS), "id": pa.array(ids, pa.string()),
+        "level": _mapped(texts.get("level", empty), _level), "pattern": _mapped(said, normalise), "route": _text(routes),
+        "fields": pa.array(_fields(shape.rest, found, count), pa.string()), "file": pa.repeat(pa.scalar(file), count),
+    }  # fmt: skip
+    if shape.status:
+        columns["status"] = pa.array(found[shape.status], pa.int16())
+    if shape.size:
+        columns["response_bytes"] = pa.array(found[shape.size], pa.int64())
+    arrays = [columns[name] if name in columns else pa.repeat(_EMPTY[name], count) for name in BATCH.names]
+    return pa.Table.from_arrays(arrays, schema=BATCH)
 
 
 def _floats(values: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -197,15 +191,28 @@ def _floats(values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.array([value if abs(value) < _INT64 else np.inf for value in values], dtype=np.float64)
 
 
-@lru_cache(maxsize=1024)
-def _level(level: str | None) -> str:
-    upper = (level or "").upper()
+def _without_none(values: Sequence[str | None]) -> Sequence[str]:
+    return [value or "" for value in values]
+
+
+def _text(values: Sequence[str]) -> pa.Array[Any]:
+    if len(distinct := set(values)) == 1:
+        return pa.repeat(pa.scalar(distinct.pop()), len(values))
+    return pa.array(values, pa.string())
+
+
+def _mapped(values: Sequence[str], change: Callable[[str], str]) -> pa.Array[Any]:
+    changed = {value: change(value) for value in set(values)}
+    return _text([changed[value] for value in values])
+
+
+def _level(level: str) -> str:
+    upper = level.upper()
     return _LEVELS.get(upper, upper)
 
 
-def _fields(
-    names: Sequence[str], records: Sequence[Record], dumps: Callable[[Any], bytes] = orjson.dumps
-) -> list[bytes]:
+def _fields(names: Sequence[str], found: Mapping[str, Sequence[Any]], count: int) -> list[bytes]:
     if not names:
-        return [b"{}"] * len(records)
-    return [dumps({name: record[name] for name in names}) for record in records]
+        return [b"{}"] * count
+    rows = zip(*(found[name] for name in names), strict=True)
+    return [orjson.dumps(dict(zip(names, row, strict=True))) for row in rows]

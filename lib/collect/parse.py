@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from lib.collect.columns import Groups, Span
-from lib.collect.redact import hints_of, redact, redact_text, suspects
+from lib.collect.redact import EVERYTHING, Look, looks, redact, redact_text
 from lib.logs.ingest import BATCH, Gap
 from lib.logs.patterns import normalise, route_of
 
@@ -94,9 +94,9 @@ def parse_lines(lines: Sequence[Line], now: datetime) -> Parsed:
 
 def _by_shape(full: Sequence[Line], tally: _Tally) -> Groups:
     groups = Groups(Span(_EARLIEST_MS, tally.latest_ms))
-    for place, (line, suspect) in enumerate(zip(full, suspects([line.raw for line in full]), strict=True)):
+    for place, (line, look) in enumerate(zip(full, looks([line.raw for line in full]), strict=True)):
         try:
-            record = None if line.truncated else _object(line.raw, suspect, tally)
+            record = None if line.truncated else _object(line.raw, look, tally)
         except _UNREADABLE:
             record = None
         if record is None:
@@ -130,20 +130,20 @@ def _row(line: Line, record: dict[str, Any] | None, tally: _Tally) -> tuple[Any,
         tally.note(line, "truncated", f"longer than {MAX_LINE} bytes")
         return _unparsed(line, raw, tally, f"longer than {MAX_LINE} bytes")
     try:
-        return _parsed(line, _object(raw, True, tally) if record is None else record, tally)
+        return _parsed(line, _object(raw, EVERYTHING, tally) if record is None else record, tally)
     except _UNREADABLE as error:
         reason = _reason(raw, error)
         tally.note(line, "unparsed", reason)
         return _unparsed(line, raw, tally, reason)
 
 
-def _object(raw: bytes, suspect: bool, tally: _Tally) -> dict[str, Any]:
+def _object(raw: bytes, look: Look | None, tally: _Tally) -> dict[str, Any]:
     """The record without credentials. Raises what _UNREADABLE lists."""
     record: dict[str, Any] = orjson.loads(raw)
     if type(record) is not dict:
         raise ValueError("not a JSON object")
-    if suspect:
-        record, count = redact(record, hints_of(raw))
+    if look is not None:
+        record, count = redact(record, look)
         tally.redacted += count
     return record
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,17 +20,23 @@ _KEY = re.compile(_KEYS, re.IGNORECASE)
 _NOT_YET = r"(?!\[REDACTED)"
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_NAME_HINTS = ("pass", "token", "secret", "authorization", "cookie", "api-key", "api_key", "apikey", "pwd", "sig")
+_COMMON = ("authorization", "cookie", "pass", "token", "secret", "api-key", "api_key", "apikey")
+_NAME_HINTS = (*_COMMON, "pwd", "sig")
 _PREFIX_HINTS = ("xox", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "akia", "asia", "sk-", "k_live_",
                  "k_test_", "aiza")  # fmt: skip
 _HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, "://", "hooks.slack", "eyj", "bearer", "basic", "private key")
-_ESCAPES = (b"\\u", b"\\/", b"\0")
 _LONG = 32
-# Read by RE2 over the bytes of a line: in JSON an escape may hide a hint, and an address shows a user only with an "@".
-_SUSPECT = "|".join((
-    "(?i:" + "|".join(re.escape(hint) for hint in _HINTS if hint != "://") + ")", r"\\[u/]", r"\x00",
-    f"[A-Za-z0-9+/_]{{{_LONG}}}", "(?s:://.*@|@.*://)",
-))  # fmt: skip
+
+
+def _any_of(hints: Iterable[str]) -> str:
+    return "(?i:" + "|".join(map(re.escape, hints)) + ")"
+
+
+# For RE2, over the bytes of a line of JSON. An escape may hide a hint; an address shows a user only with an "@".
+_RUN = f"[A-Za-z0-9+/_]{{{_LONG}}}"
+_HIDDEN = r"\\[u/]|\x00"
+_SELDOM = _any_of(hint for hint in _HINTS if hint not in _COMMON and hint != "://") + "|(?s:://.*@|@.*://)"
+_SUSPECT = "|".join((_any_of(_COMMON), _SELDOM, _RUN, _HIDDEN))
 _SHORT = 64
 
 # Every repetition is bounded, or a match of it takes all that it read: the time is linear in the text. A rule is tried
@@ -74,17 +81,31 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
 _CANDIDATE = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{32,}={0,2}")
 
 
-def suspects(raws: Sequence[bytes]) -> list[bool]:
-    """Which lines could hold a credential at all, by their bytes. The others need no redaction: this look is quick."""
-    return list(map(bool, pc.match_substring_regex(pa.array(raws, pa.binary()), _SUSPECT).to_pylist()))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a text can hold at all: one of these hints, or (`long`) a long run of letters and digits."""
+
+    hints: tuple[str, ...]
+    long: bool
 
 
-def hints_of(raw: bytes) -> tuple[str, ...]:
-    """The hints that texts of this line of JSON can hold, for `redact`."""
-    if any(escape in raw for escape in _ESCAPES):
-        return _HINTS
-    text = raw.decode("utf-8", "replace").lower()
-    return tuple(hint for hint in _HINTS if hint in text)
+EVERYTHING = Look(_HINTS, True)
+
+
+def looks(raws: Sequence[bytes]) -> list[Look | None]:
+    """What to look for in each line of JSON, by its bytes; None where it holds no credential. This is quick."""
+    lines = pa.array(raws, pa.binary())
+    suspect = pc.match_substring_regex(lines, _SUSPECT)
+    suspects = lines.filter(suspect)
+    found = iter(
+        zip(*(pc.match_substring_regex(suspects, one).to_pylist() for one in (_HIDDEN, _SELDOM, _RUN)), strict=True)
+    )
+    return [_look(*next(found)) if one else None for one in suspect.to_pylist()]
+
+
+@lru_cache
+def _look(hidden: bool, seldom: bool, long: bool) -> Look:
+    return EVERYTHING if hidden else Look(_HINTS if seldom else _COMMON, long)
 
 
 @lru_cache(maxsize=4096)
@@ -93,15 +114,9 @@ def is_secret_name(name: str) -> bool:
     return _KEY.search(name) is not None
 
 
-def redact_text(text: str, hints: tuple[str, ...] = _HINTS) -> tuple[str, int]:
-    """The text without credentials, and how many were taken out. `hints` are the only ones that it can hold."""
-    if hints is _HINTS:
-        return _short(text) if len(text) <= _SHORT else _redacted(text)
-    lowered = text.lower()
-    for hint in hints:
-        if hint in lowered:
-            return _redacted(text)
-    return _without_long(text, 0) if len(text) >= _LONG else (text, 0)
+def redact_text(text: str) -> tuple[str, int]:
+    """The text without credentials, and how many were taken out."""
+    return _short(text) if len(text) <= _SHORT else _redacted(text)
 
 
 def _redacted(text: str) -> tuple[str, int]:
@@ -148,34 +163,43 @@ def _name(name: str) -> tuple[str, int, bool]:
     return *redact_text(name.replace("\x00", "␀")), is_secret_name(name)
 
 
-def redact(value: Any, hints: tuple[str, ...] = _HINTS, depth: int = 0) -> tuple[Any, int]:
+def redact(value: Any, look: Look = EVERYTHING, depth: int = 0) -> tuple[Any, int]:
     """A copy of a JSON value without credentials at any depth, and how many were taken out.
 
-    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀". `hints` are
-    the only ones that its texts can hold.
+    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀". `look` is
+    what its texts can hold at all.
     """
     kind = type(value)
     if kind is str:
-        return redact_text(value.replace("\x00", "␀") if "\x00" in value else value, hints)
+        return redact_text(value.replace("\x00", "␀") if "\x00" in value else value)
     if kind is not dict and kind is not list:
         return value, 0
     if depth >= MAX_DEPTH:
         return "[TOO DEEP]", 0
-    return _in_list(value, hints, depth) if kind is list else _in_object(value, hints, depth)
+    return _in_list(value, look, depth) if kind is list else _in_object(value, look, depth)
 
 
-def _in_list(values: list[Any], hints: tuple[str, ...], depth: int) -> tuple[list[Any], int]:
-    found = [redact(value, hints, depth + 1) for value in values]
+def _in_list(values: list[Any], look: Look, depth: int) -> tuple[list[Any], int]:
+    found = [redact(value, look, depth + 1) for value in values]
     return [value for value, _ in found], sum(count for _, count in found)
 
 
-def _in_object(values: dict[str, Any], hints: tuple[str, ...], depth: int) -> tuple[dict[str, Any], int]:
+def _in_object(values: dict[str, Any], look: Look, depth: int) -> tuple[dict[str, Any], int]:
     kept, count = {}, 0
+    quiet = not look.long and not _holds(values, look.hints)
     for key, value in values.items():
         name, in_name, secret = _name(key)
         if secret and value not in (None, "", REDACTED) and not isinstance(value, bool):
             kept[name], found = REDACTED, 1
+        elif quiet and type(value) is str:
+            kept[name], found = value, 0
         else:
-            kept[name], found = redact(value, hints, depth + 1)
+            kept[name], found = redact(value, look, depth + 1)
         count += found + in_name
     return kept, count
+
+
+def _holds(values: Mapping[str, Any], hints: tuple[str, ...]) -> bool:
+    """Whether any of the object's texts has one of the hints."""
+    texts = "\n".join([value for value in values.values() if type(value) is str]).lower()
+    return any(map(texts.__contains__, hints))

@@ -5,7 +5,7 @@ import time
 import orjson
 import pytest
 
-from lib.collect.redact import MAX_DEPTH, REDACTED, redact, redact_text, suspects
+from lib.collect.redact import MAX_DEPTH, REDACTED, looks, redact, redact_text
 
 CANARY = "hunter2Canary"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -32,7 +32,7 @@ def test_a_credential_in_a_text_is_taken_out(text):
     assert CANARY not in shown
     assert "hunter2" not in shown
     assert count >= 1
-    assert suspects([orjson.dumps({"m": text})]) == [True]
+    assert looks([orjson.dumps({"m": text})]) != [None]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_credential_in_a_text_is_taken_out(text):
 )
 def test_what_looks_like_a_key_is_taken_out(text):
     assert redact_text(f"got {text} here")[0] == f"got {REDACTED} here"
-    assert suspects([text.encode()]) == [True]
+    assert looks([text.encode()]) != [None]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_names_are_looked_at_too():
 def test_a_credential_in_escapes_is_seen():
     raw = rb'{"\u0070assword": "x", "url": "https:\/\/u:pw@h"}'
 
-    assert suspects([raw]) == [True]
+    assert looks([raw]) != [None]
 
 
 def test_a_value_that_is_too_deep_is_replaced():
@@ -108,7 +108,7 @@ def test_an_ordinary_line_is_no_suspect():
          "email": "lead@example.com"}
     )  # fmt: skip
 
-    assert suspects([line]) == [False]
+    assert looks([line]) == [None]
 
 
 @pytest.mark.parametrize(
