@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lib.errors import SettingsError
 
 PREFIX = "HALO_OPS_"
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -107,6 +110,30 @@ class Settings(BaseSettings):
     )
     es_username: str = _field("", "Elasticsearch user. Not used yet.", name="ES_USERNAME")
     es_password: SecretStr = _field(SecretStr(""), "Elasticsearch password. Not used yet.", name="ES_PASSWORD")
+    prometheus_url: str = _field(
+        "",
+        "Prometheus, Thanos, Mimir or VictoriaMetrics to ask for metrics, with its path prefix and without credentials. "
+        "Scrape targets are then not scraped here. Empty: the embedded store.",
+        name="PROMETHEUS_URL",
+    )
+    prometheus_username: str = _field("", "User for basic authentication at Prometheus.", name="PROMETHEUS_USERNAME")
+    prometheus_password: SecretStr = _field(
+        SecretStr(""), "Password for basic authentication at Prometheus.", name="PROMETHEUS_PASSWORD"
+    )
+    prometheus_bearer_token: SecretStr = _field(
+        SecretStr(""), "Bearer token for Prometheus, instead of user and password.", name="PROMETHEUS_BEARER_TOKEN"
+    )
+    prometheus_ca: str = _field(
+        "", "File with the authority that signed Prometheus' certificate. Empty: the usual ones.", name="PROMETHEUS_CA"
+    )
+    prometheus_headers: SecretStr = _field(
+        SecretStr(""),
+        "More headers for Prometheus: comma-separated Name: value, such as X-Scope-OrgID: ops.",
+        name="PROMETHEUS_HEADERS",
+    )
+    scrape_as_well: bool = _field(
+        False, "With PROMETHEUS_URL: still scrape into the embedded store, which is then kept but not asked."
+    )
     slack_webhook_url: SecretStr = _field(
         SecretStr(""), "Slack incoming webhook. Not used yet: alerts are not delivered.", name="SLACK_WEBHOOK_URL"
     )
@@ -143,6 +170,48 @@ class Settings(BaseSettings):
                 raise ValueError("each address must start with http:// or https:// and name a host")
         return urls
 
+    @field_validator("prometheus_url")
+    @classmethod
+    def _server(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http:// or https:// and a host, at most with a port and a path")
+        if "@" in parts.netloc:
+            raise ValueError("must not hold credentials: set PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD")
+        return url
+
+    @field_validator("prometheus_ca")
+    @classmethod
+    def _readable(cls, path: str) -> str:
+        if path and not Path(path).is_file():
+            raise ValueError("must be the path of a readable PEM file")
+        return path
+
+    @field_validator("prometheus_headers")
+    @classmethod
+    def _header_lines(cls, headers: SecretStr) -> SecretStr:
+        for line in _lines(headers):
+            name, colon, value = line.partition(":")
+            if not colon or not _HEADER_NAME.fullmatch(name.strip()) or not value.strip().isprintable():
+                raise ValueError("must be Name: value, several of them separated by commas")
+        return headers
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Settings:
+        if bool(self.prometheus_password.get_secret_value()) and not self.prometheus_username:
+            raise ValueError("PROMETHEUS_PASSWORD: needs PROMETHEUS_USERNAME")
+        if self.prometheus_username and self.prometheus_bearer_token.get_secret_value():
+            raise ValueError("PROMETHEUS_BEARER_TOKEN: set either this or PROMETHEUS_USERNAME, not both")
+        return self
+
+    @property
+    def prometheus_header_fields(self) -> dict[str, str]:
+        """`prometheus_headers` as names and values."""
+        pairs = (line.partition(":") for line in _lines(self.prometheus_headers))
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
     @field_validator("log_files")
     @classmethod
     def _absolute(cls, globs: tuple[str, ...]) -> tuple[str, ...]:
@@ -163,6 +232,10 @@ class Settings(BaseSettings):
         if address not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("must be 127.0.0.1, ::1 or localhost: without sign-in every other address is refused")
         return address
+
+
+def _lines(headers: SecretStr) -> list[str]:
+    return [line for line in re.split(r"[,\n]", headers.get_secret_value()) if line.strip()]
 
 
 def load(**overrides: Any) -> Settings:

@@ -115,3 +115,49 @@ def test_no_secret_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load()
 
     assert "canary-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PROMETHEUS_URL", "prometheus:9090"),
+        ("PROMETHEUS_URL", "ftp://prometheus:9090"),
+        ("PROMETHEUS_URL", "https://reader:canary@prometheus/"),
+        ("PROMETHEUS_URL", "https://prometheus/?token=canary"),
+        ("PROMETHEUS_CA", "/nowhere/ca.pem"),
+        ("PROMETHEUS_HEADERS", "canary"),
+        ("PROMETHEUS_HEADERS", "X-Scope OrgID: canary"),
+        ("PROMETHEUS_HEADERS", "X-Key: canary\rX-Other: y"),
+        ("PROMETHEUS_PASSWORD", "canary"),
+    ],
+)
+def test_a_wrong_prometheus_setting_is_named_and_its_value_is_not(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert str(refused.value).startswith(f"{variable}: ")
+    assert "canary" not in str(refused.value)
+
+
+def test_two_ways_to_sign_in_at_prometheus_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_USERNAME", "reader")
+    monkeypatch.setenv("PROMETHEUS_BEARER_TOKEN", "canary")
+
+    with pytest.raises(SettingsError, match="not both"):
+        settings.load()
+
+
+def test_more_headers_for_prometheus_come_from_one_line_or_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "headers").write_text("X-Scope-OrgID: ops\nX-Key: a:b\n", encoding="utf-8")
+    monkeypatch.setenv("PROMETHEUS_HEADERS_FILE", str(tmp_path / "headers"))
+
+    loaded = settings.load()
+
+    assert loaded.prometheus_header_fields == {"X-Scope-OrgID": "ops", "X-Key": "a:b"}
+    assert "a:b" not in repr(settings.table(loaded))

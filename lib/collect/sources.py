@@ -29,6 +29,11 @@ class Source:
     kind: str
     size: int
 
+    @property
+    def name(self) -> str:
+        """The file, for people."""
+        return self.path.name
+
     def pieces(self) -> Iterator[tuple[bytes, int]]:
         """The unpacked bytes, PIECE at a time, each with how far in the file on disk that is. Raises BadSource."""
         try:

@@ -17,8 +17,9 @@ import pytest
 from lib import settings as configuration
 from lib import wiring
 from lib.collect import spool
-from lib.collect.backfill import Importer, summary
+from lib.collect.backfill import summary
 from lib.collect.import_progress import load_progress
+from lib.collect.importer import Importer
 from lib.collect.sources import MOST_RATIO, find
 from lib.collect.tail import Tail
 from lib.logs.base import LogQuery
