@@ -186,10 +186,13 @@ class _Known:
         for length in {length for length, _ in self._followed if length <= len(first)}:
             if (length, blake2b(first[:length], digest_size=12).hexdigest()) in self._followed:
                 return end
-        for earlier, size in self._short.items() if origin == origin_of(first) else ():
-            if size < len(first) and origin_of(first[:size]) == earlier:
-                return max(self.offsets[earlier], self.offsets.get(origin, 0))
-        return self.offsets.get(origin, 0)
+        reached = [self.offsets.get(origin, 0)]
+        if origin == origin_of(first):
+            sizes = (
+                (size, self.offsets[earlier], earlier) for earlier, size in self._short.items() if size < len(first)
+            )
+            reached += [offset for size, offset, earlier in sizes if origin_of(first[:size]) == earlier]
+        return max(reached)
 
 
 def origin_of(first: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -33,7 +34,8 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
 RECORDS = 1_000_000
 TO_ELASTIC = 150_000  # enough for its steady rate
-DAYS, PACE = 7, 5.0  # more than a million
+PACE = 8.0
+_ID = re.compile(rb'("requestId":"|\b(?:lead|pros|opp)_)..')
 MOST_MB = 600
 MB = 1 << 20
 
@@ -57,20 +59,19 @@ class Sizes:
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A million records as the simulator writes them, in the order of time."""
-    until = END.timestamp()
-    drawn = events.draw(Story.before(until, DAYS, 2), 1, PACE)
+    until, begin = END.timestamp(), END.timestamp() - 4 * DAY
     loggers = {
         version: logger.configure(service=SERVICE, version=version, directory=None, console=False)
         for version in VERSIONS
     }
-    path, missing = tmp_path_factory.mktemp("week") / "combined.log", RECORDS
+    drawn = events.draw(Story.before(until, 7, 2), 1, PACE)
+    day = logs.lines(drawn, Span(begin, begin + DAY), loggers, 1)[: RECORDS // 8]
+    assert len(day) == RECORDS // 8
+    path = tmp_path_factory.mktemp("days") / "combined.log"
     with path.open("wb") as file:
-        for day in range(DAYS):
-            begin = until - (DAYS - day) * DAY
-            lines = logs.lines(drawn, Span(begin, begin + DAY), loggers, 1)[:missing]
-            file.writelines(lines)
-            missing -= len(lines)
-    assert missing == 0
+        for number in range(8):  # the same day again is told apart by its date and its ids
+            date = b'"timestamp":"2026-03-%02d' % (number + 3)
+            file.writelines(_ID.sub(rb"\g<1>%02x" % number, date + line[len(date) :]) for line in day)
     return path
 
 
