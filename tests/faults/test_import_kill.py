@@ -17,13 +17,13 @@ import pytest
 from lib.logs.duckdb import DuckLogs
 
 ROOT = Path(__file__).parents[2]
-COUNT = 30_000
+COUNT = 16_000
 KILLS = [pytest.param(3, marks=pytest.mark.live), pytest.param(40, marks=pytest.mark.faults)]
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Numbered lines, 16 MB of them: four stretches."""
+    """Numbered lines, 9 MB of them: three stretches."""
     path = tmp_path / "combined.log"
     line = (
         b'{"timestamp":"2024-11-01T11:00:00.000Z","level":"INFO","message":"seq","seq":%d,"pad":"'
