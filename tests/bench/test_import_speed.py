@@ -70,7 +70,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("days") / "combined.log"
     with path.open("wb") as file:
         for number in range(8):  # the same day again is told apart by its date and its ids
-            date = b'"timestamp":"2026-03-%02d' % (number + 3)
+            date = b'{"timestamp":"2026-03-%02d' % (number + 3)
             file.writelines(_ID.sub(rb"\g<1>%02x" % number, date + line[len(date) :]) for line in day)
     return path
 
