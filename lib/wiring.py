@@ -11,7 +11,7 @@ from typing import Protocol
 import stamina.instrumentation
 
 from lib.alerts.rules import Rule, load_rules
-from lib.collect import probe
+from lib.collect import health_series
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
 from lib.logs.ingest import LogSink
@@ -73,7 +73,7 @@ class OpenStores:
         """The same stores, as those who only ask know them."""
         asked: MetricStore = self.metrics
         if self.prometheus is not None:
-            asked = RoutedMetrics(self.prometheus, self.metrics, probe.METRICS)
+            asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS)
         return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rules)
 
     def close(self) -> None:

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
+from lib.collect.columns import Groups, Span
 from lib.logs.ingest import BATCH, Gap
 from lib.logs.patterns import normalise, route_of
-from lib.redact import hints_in, is_suspect, redact, redact_text
+from lib.redact import EVERYTHING, Look, looks, redact, redact_text
 
 MAX_LINE = 64 * 1024
 """Bytes of a line that are kept."""
@@ -30,11 +32,11 @@ _INT64 = 1 << 63
 _LAST_WORD = 2048  # characters; a longer one is no word
 _LEVELS = {"WARNING": "WARN"}
 _TEXTS = ("message", "service", "version", "event", "source", "operation", "method")
-_COLUMNS = tuple(BATCH.names)
+_BLANK = b" \t\r\x00"
+_UNREADABLE = (ValueError, TypeError, RecursionError, OverflowError)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line as read: `position` is its byte offset in the generation `origin`, `file` the name it had then."""
 
     origin: str
@@ -60,7 +62,6 @@ class _Tally:
     now: datetime
     now_ms: int
     latest_ms: int
-    hints: tuple[bytes, ...] = ()
     redacted: int = 0
     records: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     sizes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -80,20 +81,42 @@ def parse_lines(lines: Sequence[Line], now: datetime) -> Parsed:
     """
     now_ms = int(now.timestamp() * 1000)
     tally = _Tally(now, now_ms, now_ms + int(FUTURE.total_seconds() * 1000))
-    full = [line for line in lines if line.raw.strip(b" \t\r\x00")]
-    tally.hints = hints_in([line.raw for line in full])
-    rows = [_row(line, tally) for line in full]
-    columns = zip(*rows, strict=True) if rows else ((),) * len(_COLUMNS)
-    arrays = [
-        pa.array(column, type=kind) for column, kind in zip(columns, BATCH.types, strict=True)
-    ]  # fmt: skip
+    full = [line for line in lines if line.raw.strip(_BLANK)]
+    groups = _by_shape(full, tally)
+    tables, order = groups.tables(lambda place: _prefix(full[place].origin) + format(full[place].position, "x"))
+    rows = [_row(full[place], groups.odd[place], tally) for place in sorted(groups.odd)]
     gaps = tuple(
         Gap(now, file, kind, reason, records=count, size=tally.sizes[file, kind, reason])
         for (file, kind, reason), count in tally.records.items()
     )
-    return Parsed(
-        pa.Table.from_arrays(arrays, schema=BATCH), gaps, tally.of("unparsed"), tally.of("truncated"), tally.redacted
-    )
+    batch = _in_order([*tables, _table(rows)], [*order, *sorted(groups.odd)])
+    return Parsed(batch, gaps, tally.of("unparsed"), tally.of("truncated"), tally.redacted)
+
+
+def _by_shape(full: Sequence[Line], tally: _Tally) -> Groups:
+    groups = Groups(Span(_EARLIEST_MS, tally.latest_ms))
+    for place, (line, look) in enumerate(zip(full, looks([line.raw for line in full]), strict=True)):
+        try:
+            record = None if line.truncated else _object(line.raw, look, tally)
+        except _UNREADABLE:
+            record = None
+        if record is None:
+            groups.odd[place] = None
+        else:
+            groups.add(place, line.file, record)
+    return groups
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(BATCH)
+    arrays = [pa.array(column, type=kind) for column, kind in zip(columns, BATCH.types, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=BATCH)
+
+
+def _in_order(tables: Sequence[pa.Table], places: Sequence[int]) -> pa.Table:
+    """The rows of all tables by their places, which are 0, 1, 2, …"""
+    table = pa.concat_tables(tables).combine_chunks()
+    return table if len(tables) == 1 else table.take(np.argsort(np.array(places, dtype=np.int64)))
 
 
 @lru_cache(maxsize=4096)
@@ -101,27 +124,28 @@ def _prefix(origin: str) -> str:
     return blake2b(origin.encode(), digest_size=8).hexdigest() + "-"
 
 
-def _row(line: Line, tally: _Tally) -> tuple[Any, ...]:
-    raw = line.raw.strip(b" \t\r\x00")  # NULs in front: the hole of a writer that did not notice a truncation
+def _row(line: Line, record: dict[str, Any] | None, tally: _Tally) -> tuple[Any, ...]:
+    """One line by itself; `record` is what it holds where that is known."""
+    raw = line.raw.strip(_BLANK)  # NULs in front: the hole of a writer that did not notice a truncation
     if line.truncated:
         tally.note(line, "truncated", f"longer than {MAX_LINE} bytes")
         return _unparsed(line, raw, tally, f"longer than {MAX_LINE} bytes")
     try:
-        record = _object(raw)
-        if is_suspect(raw, tally.hints):
-            record, count = redact(record)
-            tally.redacted += count
-        return _parsed(line, record, tally)
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        return _parsed(line, _object(raw, EVERYTHING, tally) if record is None else record, tally)
+    except _UNREADABLE as error:
         reason = _reason(raw, error)
         tally.note(line, "unparsed", reason)
         return _unparsed(line, raw, tally, reason)
 
 
-def _object(raw: bytes) -> dict[str, Any]:
-    record = orjson.loads(raw)
+def _object(raw: bytes, look: Look | None, tally: _Tally) -> dict[str, Any]:
+    """The record without credentials. Raises what _UNREADABLE lists."""
+    record: dict[str, Any] = orjson.loads(raw)
     if type(record) is not dict:
         raise ValueError("not a JSON object")
+    if look is not None:
+        record, count = redact(record, look)
+        tally.redacted += count
     return record
 
 

@@ -14,20 +14,16 @@ import httpx
 
 from lib.collect.cadence import Clock, phase_s, rounds, utc_now
 from lib.collect.fetch import Fetched, FetchError, fetch, instances, open_client
+from lib.collect.health_series import points
 from lib.collect.series import Presence, joined, samples_of
 from lib.errors import SourceError
 from lib.metrics.base import Labels
 from lib.metrics.ingest import MetricSink
-from lib.state.answer import Status
 from lib.state.health_sql import Verdict
 from lib.status import TargetStatus
 
 TIMEOUT_S = 5.0
 LARGEST_ANSWER = 1_000_000
-UP, SECONDS = "health_check_up", "health_check_response_seconds"
-METRICS = (UP, SECONDS)
-"""What the probe writes: samples that only the process that probes has."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -123,14 +119,10 @@ class Prober:
 
     async def _keep(self, instance: str, verdicts: Sequence[Verdict], at: datetime) -> None:
         ts_ms, common = round(at.timestamp() * 1000), {"job": self._job, "instance": instance}
-        points: list[tuple[Labels, float]] = []
+        found: list[tuple[Labels, float]] = []
         for verdict in verdicts:
-            labels = common | {"check": verdict.check}
-            if verdict.status is not Status.UNKNOWN:
-                points.append((labels | {"__name__": UP}, float(verdict.status is Status.HEALTHY)))
-            if not math.isnan(verdict.response_ms):
-                points.append((labels | {"__name__": SECONDS}, verdict.response_ms / 1000))
-        read = samples_of(points, ts_ms)
+            found += points(common | {"check": verdict.check}, verdict.status, verdict.response_ms)
+        read = samples_of(found, ts_ms)
         gone = self._presence[instance].vanished(read.labels, ts_ms)
         await asyncio.to_thread(self._sink.append, joined([read, gone]), live=True)
 

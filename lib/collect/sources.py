@@ -15,6 +15,7 @@ PIECE = 1 << 20
 """Bytes read at a time. Parts of an import begin at multiples of it, so that they are the same each time."""
 MOST_UNPACKED = 100 << 20
 MOST_RATIO = 100
+_PORTION = 1 << 16
 
 
 class BadSource(OpsError):  # noqa: N818 - a file and its state, read so where it is caught
@@ -29,6 +30,11 @@ class Source:
     kind: str
     size: int
 
+    @property
+    def name(self) -> str:
+        """The file, for people."""
+        return self.path.name
+
     def pieces(self) -> Iterator[tuple[bytes, int]]:
         """The unpacked bytes, PIECE at a time, each with how far in the file on disk that is. Raises BadSource."""
         try:
@@ -39,15 +45,36 @@ class Source:
                     return
                 unpacked = 0
                 with gzip.GzipFile(fileobj=raw) as file:
-                    while piece := file.read(PIECE):
+                    for piece in _unpacked(file):
                         unpacked += len(piece)
                         if unpacked > MOST_UNPACKED and unpacked > MOST_RATIO * raw.tell():
                             raise BadSource(
-                                f"{self.path}: unfolds to over {MOST_RATIO} times its size; the rest is left out"
+                                f"{self.path}: unfolds to over {MOST_RATIO} times its size; the rest is left out "
+                                "(a file that is known to be honest can be unpacked first)"
                             )
                         yield piece, raw.tell()
         except (OSError, EOFError, zlib.error) as error:
             raise BadSource(f"{self.path}: {_reason(error)}") from None
+
+
+def _unpacked(file: gzip.GzipFile) -> Iterator[bytes]:
+    """Pieces of PIECE bytes; what comes before a fault is a shorter last one."""
+    held, fault = bytearray(), None
+    while True:
+        try:
+            part = file.read1(_PORTION)
+        except (OSError, EOFError, zlib.error) as error:
+            part, fault = b"", error
+        if not part:
+            break
+        held += part
+        if len(held) >= PIECE:
+            yield bytes(held[:PIECE])
+            del held[:PIECE]
+    if held:
+        yield bytes(held)
+    if fault is not None:
+        raise fault
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lib.collect.files import HEAD, Known
+from lib.collect.files import HEAD, Known, digest_of_head
 from lib.logs.ingest import BATCH, Checkpoint, Gap, LogSink
 from lib.metrics.ingest import MetricSink, Samples
 
@@ -60,13 +61,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class LogPart:
-    """A stretch of one source: bytes [start, end) as records. `origin` is the identity of what comes before, `head` the
-    digest of the source's first KiB ("" where it is shorter), by which a file that was followed is known."""
+    """A stretch of one source: bytes [start, end) as records. `origin` is the identity of what comes before, `first` the
+    source's first bytes (HEAD at most), by which a file that was followed or that has grown is known."""
 
     origin: str
     start: int
     end: int
-    head: str
+    first: bytes
     batch: pa.Table
     gaps: tuple[Gap, ...] = ()
 
@@ -80,7 +81,13 @@ class Writer:
 
     def logs(self, part: LogPart) -> None:
         """Records of one stretch of a log file."""
-        about = {"origin": part.origin, "start": part.start, "end": part.end, "head": part.head, "gaps": part.gaps}
+        about = {
+            "origin": part.origin,
+            "start": part.start,
+            "end": part.end,
+            "first": part.first.hex(),
+            "gaps": part.gaps,
+        }
         self._write("logs", part.batch, about)
 
     def metrics(self, samples: Samples) -> None:
@@ -156,16 +163,41 @@ def drain(
 
 
 class _Known:
-    """Positions by origin, and the files that the tail follows or followed, by the digest of their first KiB."""
+    """How far each origin was taken in, and which files the tail follows or followed, by their first bytes."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
         self.offsets: dict[str, int] = {}
-        self.followed: set[str] = set()
+        self._followed: set[tuple[int, str]] = set()
+        self._short: dict[str, int] = {}
         for one in checkpoints:
-            known = None if one.origin.startswith(ORIGIN) else Known.loads(one.info)
-            if known is not None and known.head.length == HEAD:
-                self.followed.add(known.head.digest)
-            self.offsets[one.origin] = one.offset
+            if one.origin.startswith(ORIGIN):
+                self.took(one)
+            elif (known := Known.loads(one.info)) is not None and known.head.length:
+                self._followed.add((known.head.length, known.head.digest))
+
+    def took(self, one: Checkpoint) -> None:
+        """Notes a part; a file that was shorter than HEAD then has another origin when it has grown."""
+        self.offsets[one.origin] = one.offset
+        if size := int(orjson.loads(one.info).get("short", 0)):
+            self._short[one.origin] = size
+
+    def reached(self, origin: str, first: bytes, end: int) -> int:
+        """How far the part [.., end) of this origin is stored already."""
+        for length in {length for length, _ in self._followed if length <= len(first)}:
+            if (length, digest_of_head(first[:length])) in self._followed:
+                return end
+        reached = [self.offsets.get(origin, 0)]
+        if origin == origin_of(first):
+            sizes = (
+                (size, self.offsets[earlier], earlier) for earlier, size in self._short.items() if size < len(first)
+            )
+            reached += [offset for size, offset, earlier in sizes if origin_of(first[:size]) == earlier]
+        return max(reached)
+
+
+def origin_of(first: bytes) -> str:
+    """The origin of a file's first part, by its first bytes."""
+    return ORIGIN + blake2b(first, digest_size=16).hexdigest()
 
 
 def _take(path: Path, sinks: Sinks, known: _Known) -> Taken:
@@ -187,16 +219,18 @@ def _take(path: Path, sinks: Sinks, known: _Known) -> Taken:
 
 
 def _take_logs(table: pa.Table, about: Mapping[str, Any], sink: LogSink, known: _Known) -> Taken:
-    origin, end = str(about["origin"]), int(about["end"])
-    reached = end if about["head"] in known.followed else known.offsets.get(origin, 0)
+    origin, start, end = str(about["origin"]), int(about["start"]), int(about["end"])
+    first = bytes.fromhex(about["first"])
+    reached = known.reached(origin, first, end)
     fresh = table.replace_schema_metadata(None).cast(BATCH)
     if reached >= end:
         return Taken(1, duplicates=len(fresh))
-    if reached > int(about["start"]):  # the source has grown since its last import
+    if reached > start:  # the source has grown since its last import
         fresh = fresh.filter(pa.array(_positions(fresh) >= reached))
-    gaps = [Gap(**one | {"ts": _moment(one["ts"])}) for one in about["gaps"]] if reached <= int(about["start"]) else []
-    sink.write(fresh, [Checkpoint(origin, end)], gaps)
-    known.offsets[origin] = end
+    gaps = [Gap(**one | {"ts": _moment(one["ts"])}) for one in about["gaps"]] if reached <= start else []
+    position = Checkpoint(origin, end, orjson.dumps({"short": len(first)}).decode() if len(first) < HEAD else "{}")
+    sink.write(fresh, [position], gaps)
+    known.took(position)
     return Taken(1, records=len(fresh), duplicates=len(table) - len(fresh))
 
 

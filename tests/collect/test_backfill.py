@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
+import psutil
 import pytest
 
 from lib import settings as configuration
 from lib import wiring
 from lib.collect import spool
-from lib.collect.backfill import Importer, summary
+from lib.collect.backfill import summary
 from lib.collect.import_progress import load_progress
+from lib.collect.importer import Importer
 from lib.collect.sources import MOST_RATIO, find
 from lib.collect.tail import Tail
 from lib.logs.base import LogQuery
@@ -143,27 +146,112 @@ def test_health_answers_become_episodes(settings, tmp_path):
     assert importer.tally.unparsed == 1
 
 
-def test_a_packed_file_that_is_cut_off_gives_what_it_has(settings, tmp_path):
-    whole = gzip.compress(many(tmp_path / "x", 60_000).read_bytes())
+def test_an_imported_past_has_response_times_as_the_live_probe_gives_them(settings, tmp_path):
+    path = tmp_path / "health.jsonl"
+    body = {"status": "healthy", "checks": {"halopsa": {"status": "healthy", "response_time": 250}}}
+    path.write_bytes(orjson.dumps({"target": "a:1", "ts": "2024-11-01T10:00:00Z", "status_code": 200, "body": body}))
+
+    for _ in range(2):
+        bring_in(settings, path)
+
+    stores = wiring.open_stores(settings)
+    found = stores.metrics.instant('health_check_response_seconds{check="halopsa"}', WINDOW.start + timedelta(hours=10))
+    stores.close()
+    assert found.labels[0]["instance"] == "a:1"
+    assert found.labels[0]["job"] == settings.job
+    assert found.scalar() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("fault", "records"),
+    [("cut off", 300), ("cut off", 60_000), ("damaged", 60_000)],  # far under and over one piece
+)
+def test_a_packed_file_with_a_fault_gives_what_comes_before_it(settings, tmp_path, fault, records):
+    whole = bytearray(gzip.compress(many(tmp_path / "x", records).read_bytes()))
+    half = len(whole) // 2
     path = tmp_path / "combined.log.gz"
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(whole[:half] if fault == "cut off" else whole[:half] + b"\xff" * 64 + whole[half + 64 :])
 
     importer = bring_in(settings, path)
 
-    assert 0 < importer.taken.records < 60_000
+    assert records // 4 < importer.taken.records < records
     assert "cut off or damaged" in summary(importer)
 
 
-def test_a_gzip_bomb_is_left(settings, tmp_path):
+def test_a_gzip_bomb_of_10_gb_is_left_within_bounds(settings, tmp_path):
     path = tmp_path / "combined.log.gz"
-    with gzip.open(path, "wb", compresslevel=9) as file:
-        for _ in range(160):
-            file.write(b"\0" * (1 << 20))
+    path.write_bytes(gzip.compress(b"a" * (100 << 20)) * 100)
+    assert 9 << 20 < path.stat().st_size < 11 << 20
+
+    began, largest = time.monotonic(), 0
+    with started(settings, path) as child:
+        while child.poll() is None:
+            for process in (parent := psutil.Process(child.pid), *parent.children()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    largest = max(largest, process.memory_info().rss)
+            time.sleep(0.02)
+        out = child.stdout.read()
+
+    assert child.returncode == 1
+    assert f"over {MOST_RATIO} times" in out
+    assert "New in the stores: 0 records" in out
+    assert largest < 400 << 20
+    assert time.monotonic() - began < 60  # all of it would take minutes
+
+
+def test_an_honest_file_that_packs_well_comes_in_whole(settings, tmp_path):
+    line = (
+        b'{"timestamp":"2024-11-01T11:00:%02d.%03dZ","level":"ERROR","message":"Queue stuck","pad":"'
+        + b"-" * 4000
+        + b'"}\n'
+    )
+    path = tmp_path / "combined.log.gz"
+    with gzip.open(path, "wb") as file:
+        for i in range(2000):
+            file.write(line % (i // 1000, i % 1000))
+    assert path.stat().st_size * MOST_RATIO < 2000 * len(line), "it packs better than the bound"
 
     importer = bring_in(settings, path)
 
-    assert f"over {MOST_RATIO} times" in summary(importer)
-    assert importer.taken.records == 0
+    assert (importer.taken.records, importer.tally.problems) == (2000, [])
+
+
+def test_a_short_file_that_has_grown_adds_only_what_is_new(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 3)  # under 1 KiB
+    bring_in(settings, path)
+    for count in (6, 500):
+        many(path, count)
+
+        importer = bring_in(settings, path)
+
+        assert stored(settings) == count
+    assert importer.taken.records == 494
+
+
+def test_a_short_file_that_the_tail_follows_is_not_added_again(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 3)
+    stores = wiring.open_stores(settings)
+    tail = Tail([str(path)], stores.logs)
+    tail.poll()
+    tail.close()
+    stores.close()
+
+    assert bring_in(settings, path).taken.duplicates == 3
+    assert stored(settings) == 3
+
+
+def test_half_a_line_at_the_end_comes_in_when_it_is_whole(settings, tmp_path):
+    path = many(tmp_path / "combined.log", 20)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+
+    first = bring_in(settings, path)
+    path.write_bytes(whole)
+    second = bring_in(settings, path)
+
+    assert (first.taken.records, second.taken.records) == (19, 1)
+    assert "half a line" in summary(first)
+    assert stored(settings) == 20
 
 
 def test_the_progress_ends_with_everything_done(settings, tmp_path):

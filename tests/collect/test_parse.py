@@ -1,6 +1,7 @@
 """What a log line becomes, and that no line can stop the reading."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -227,3 +228,42 @@ def _fits(value: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+_NAMES = [
+    "timestamp",
+    "level",
+    "message",
+    "error",
+    "status",
+    "statusCode",
+    "duration",
+    "responseSize",
+    "url",
+    "leadId",
+    "x",
+]
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 70_000), st.sampled_from([1e308, 10**30, 2**63, -(2**63), 0.5]),
+    st.sampled_from(["", "ERROR", "warning", "404", "/api/leads/42?x=1", "timeout after 5 ms", "token=abcdefgh", "\x00"]),
+    st.dictionaries(st.sampled_from(["message", "stack"]), st.text(max_size=3), max_size=2),
+)  # fmt: skip
+_STAMPS = st.sampled_from(
+    [AT, AT, AT, "2026-11-24T24:00:00.000Z", "2026-02-31T00:00:00.000Z", "1999-01-01T00:00:00.000Z", "2026-11-24", 5,
+     "2026-11-24T11:00:60.000Z", "2026-11-24T13:00:00.000Z", "2026-11-24T11:00:00.123456Z", "２026-11-24T11:00:00.123Z"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sets(st.sampled_from(_NAMES)).flatmap(
+    lambda names: st.lists(st.fixed_dictionaries(
+        {name: _STAMPS if name == "timestamp" else _VALUES for name in sorted(names)}), min_size=8, max_size=30)))  # fmt: skip
+def test_many_records_of_one_shape_become_what_each_becomes_alone(records):
+    raws = [json.dumps(record).encode() for record in records]
+    lines = [Line("origin", 100 * i, "combined.log", raw) for i, raw in enumerate(raws)]
+
+    together, alone = parse_lines(lines, NOW), [parse_lines([line], NOW) for line in lines]
+
+    assert together.batch.to_pylist() == [one.batch.to_pylist()[0] for one in alone]
+    assert (together.unparsed, together.redacted) == (sum(p.unparsed for p in alone), sum(p.redacted for p in alone))
+    assert {gap.kind: gap.records for gap in together.gaps} == dict(Counter(gap.kind for p in alone for gap in p.gaps))

@@ -45,7 +45,9 @@ def put(folder: Path, first: int, last: int, origin: str = "import:a", start: in
     """Records at positions 100 * n for n in [first, last)."""
     lines = [Line(origin, 100 * n, "combined.log", line_of(f"line {n}").strip()) for n in range(first, last)]
     batch = parse_lines(lines, NOW).batch
-    spool.Writer(folder).logs(spool.LogPart(origin, 100 * first if start is None else start, 100 * last, "", batch))
+    spool.Writer(folder).logs(
+        spool.LogPart(origin, 100 * first if start is None else start, 100 * last, b"x" * 2000, batch)
+    )
 
 
 def test_parts_are_taken_in_the_order_they_were_written_and_removed(folder, sinks):
