@@ -41,8 +41,9 @@ bench: $(DEV_ENV) tools ## the speed promises, as ratios measured side by side i
 faults: $(DEV_ENV) tools ## the full fault counts
 	$(PYTEST) -m faults tests
 
-tools: ## what the tests need from the operating system
+tools: $(DEV_ENV) ## what the tests need from the operating system, and the jars of their servers
 	@bash tests/install_tools.sh
+	@$(BIN)/python -m tests.servers.elastic
 
 lock: ## renew requirements*.lock from requirements*.txt
 	$(BIN)/python -m pip install -q uv

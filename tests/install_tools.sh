@@ -4,7 +4,7 @@ set -euo pipefail
 
 declare -A packages=(
   [chromium]=chromium [promtool]=prometheus [prometheus]=prometheus [logrotate]=logrotate
-  [node]=nodejs [npm]=npm
+  [node]=nodejs [npm]=npm [mvn]=maven [javac]=default-jdk-headless
 )
 missing=()
 for program in "${!packages[@]}"; do
