@@ -99,8 +99,8 @@ def _body(plan: Plan, clauses: Sequence[Body], size: int) -> Body:
 
 
 def _contains(row: Row, text: str) -> bool:
-    lowered = text.lower()
-    return not text or any(lowered in str(row[name]).lower() for name in SEARCHED_TEXT)
+    lowered = text.lower().replace("\0", "␀")  # as cleaned records have it
+    return not text or any(lowered in str(row[name]).lower().replace("\0", "␀") for name in SEARCHED_TEXT)
 
 
 def _millis(moment: datetime) -> int:

@@ -17,7 +17,8 @@ from lib.logs import answers
 from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery
 from lib.logs.elastic import filters, frames, latency, pages, sums
 from lib.logs.elastic.client import NAME, Body, Connection
-from lib.logs.elastic.fields import Fields, Plan
+from lib.logs.elastic.ever import FirstSeen
+from lib.logs.elastic.fields import Fields
 from lib.logs.elastic.records import Clean, Source
 from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import LATENCY_GROUPS
@@ -28,8 +29,6 @@ MOST_ROWS = 10_000
 
 FUTURE = timedelta(minutes=10)
 """Records dated further ahead than this do not count as the newest: a clock is wrong."""
-
-_MOST_REMEMBERED = 10_000
 
 
 class ElasticLogs:
@@ -50,7 +49,7 @@ class ElasticLogs:
         self._fields = Fields(connection, fresh_s)
         self._extent_s = extent_s
         self._extent: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
-        self._first_ever: dict[str, int] = {}
+        self._first_seen = FirstSeen()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -90,13 +89,14 @@ class ElasticLogs:
     def patterns(self, query: LogQuery, limit: int = 200) -> pd.DataFrame:
         """Normalised texts, most records first, one row per pattern; `level` is the one that most of them have.
 
-        Where records carry no pattern it is made of their texts, and `first_ever` is NaT.
+        Where records carry no pattern it is made of their texts, and `first_ever` may be unknown.
         """
         filters.check(query.where)
         asked = sums.Question(query, ("pattern_id", "level"), spans=True)
         source = self._source()
-        found = frames.patterns(sums.rows(source, asked), limit)
-        known = self._ever(source.plans, found["pattern_id"].tolist())
+        rows = sums.rows(source, asked)
+        found = frames.patterns(rows, limit)
+        known = self._first_seen.of(source, found["pattern_id"].tolist(), rows, query.window.start)
         first = pd.to_datetime(found["pattern_id"].map(known).astype("float64"), unit="ms", utc=True)
         return found.assign(first_ever=first.dt.as_unit("ns"))
 
@@ -146,23 +146,6 @@ class ElasticLogs:
         asked, source = sums.Question(query, tuple(by), step), self._source()
         return frames.latencies(latency.rows(source, asked, latency.kinds_of(source, query)), asked)
 
-    def _ever(self, plans: Sequence[Plan], ids: Sequence[str]) -> dict[str, int]:
-        """The first minute (Unix ms) of these patterns in all kept data, where the indices carry patterns."""
-        unknown = [name for name in ids if name not in self._first_ever]
-        own = [plan for plan in plans if plan.paths("pattern_id")]
-        if unknown and own and len(own) == len(plans):
-            found = self._connection.search([(plan.indices, _ever_body(plan, unknown)) for plan in own])
-            for bucket in (b for answer in found for b in answer["aggregations"]["patterns"]["buckets"]):
-                minute = int(bucket["first"]["value"]) // 60_000 * 60_000
-                self._remember(str(bucket["key"]), minute)
-        return {name: self._first_ever[name] for name in ids if name in self._first_ever}
-
-    def _remember(self, pattern: str, minute: int) -> None:
-        with self._lock:
-            if len(self._first_ever) >= _MOST_REMEMBERED:
-                self._first_ever.clear()
-            self._first_ever[pattern] = min(minute, self._first_ever.get(pattern, minute))
-
     def _ends(self) -> tuple[datetime | None, datetime | None]:
         with self._lock:
             until, oldest, newest = self._extent
@@ -179,15 +162,6 @@ class ElasticLogs:
         with self._lock:
             self._extent = (time.monotonic() + self._extent_s, oldest, newest)
         return oldest, newest
-
-
-def _ever_body(plan: Plan, ids: Sequence[str]) -> Body:
-    (path,) = plan.exact("pattern_id")
-    terms = {"field": path.name, "size": len(ids), "include": list(ids)}
-    return {
-        "size": 0, "track_total_hits": False, "query": {"terms": {path.name: list(ids)}},
-        "aggs": {"patterns": {"terms": terms, "aggs": {"first": {"min": {"field": plan.ts}}}}},
-    }  # fmt: skip
 
 
 def _filled(name: str, kind: str) -> Body:

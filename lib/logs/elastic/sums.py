@@ -163,6 +163,7 @@ def _keys(part: _Part, key: Body, clean: Clean) -> Row:
     if part.asked.spans:
         own = not filters.derived(part.plan, "pattern_id")
         found["pattern"] = first(part.plan, "pattern", values) if own else pattern_of(part.plan, values, clean)
+        found["text"] = "" if own else text_of(part.plan, values)
     return found
 
 
@@ -176,8 +177,12 @@ def made(plan: Plan, name: str, values: Body, clean: Clean) -> str:
 
 def pattern_of(plan: Plan, values: Body, clean: Clean) -> str:
     """The pattern of the error text, or of the message where there is none."""
-    text = next((text for raw in filters.DERIVED["pattern_id"] if (text := first(plan, raw, values))), "")
-    return normalise(str(clean(text)))
+    return normalise(str(clean(text_of(plan, values))))
+
+
+def text_of(plan: Plan, values: Body) -> str:
+    """The text that a pattern is made of."""
+    return next((text for raw in filters.DERIVED["pattern_id"] if (text := first(plan, raw, values))), "")
 
 
 def first(plan: Plan, name: str, values: Body) -> str:
