@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -15,6 +17,7 @@ from lib.errors import SettingsError
 
 PREFIX = "HALO_OPS_"
 Names = Annotated[tuple[str, ...], NoDecode]
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._*+-]{0,254}")
 
 
 def _field(
@@ -50,6 +53,11 @@ class FileSource(PydanticBaseSettingsSource):
             if value is not None:
                 found[variable_names(field_name, field)[0] if field.validation_alias else field_name] = value
         return found
+
+
+def hosts_of(text: str) -> tuple[str, ...]:
+    """The addresses of a comma-separated list."""
+    return tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
 
 
 def variable_names(field_name: str, field: FieldInfo) -> list[str]:
@@ -103,10 +111,24 @@ class Settings(BaseSettings):
     )
     halopsa_base_url: str = _field("", "Address of HaloPSA, for links.", name="HALOPSA_BASE_URL")
     elasticsearch_node: str = _field(
-        "", "Elasticsearch address. Not used yet: logs are read from the embedded store.", name="ELASTICSEARCH_NODE"
+        "",
+        "Elasticsearch 8 or 9 to read the logs from: comma-separated http(s) URLs. Empty: the embedded store. "
+        "While it is set, log files are not followed here.",
+        name="ELASTICSEARCH_NODE",
     )
-    es_username: str = _field("", "Elasticsearch user. Not used yet.", name="ES_USERNAME")
-    es_password: SecretStr = _field(SecretStr(""), "Elasticsearch password. Not used yet.", name="ES_PASSWORD")
+    es_username: str = _field("", "Elasticsearch user; it needs only the right to read the index.", name="ES_USERNAME")
+    es_password: SecretStr = _field(SecretStr(""), "Password of the Elasticsearch user.", name="ES_PASSWORD")
+    es_api_key: SecretStr = _field(
+        SecretStr(""), "Elasticsearch API key (encoded), instead of a user.", name="ES_API_KEY"
+    )
+    es_bearer_token: SecretStr = _field(
+        SecretStr(""), "Elasticsearch bearer token, instead of a user.", name="ES_BEARER_TOKEN"
+    )
+    es_ca_file: str = _field("", "PEM file of the authority that signed the Elasticsearch certificate.")
+    es_verify: bool = _field(True, "Checks the Elasticsearch certificate. Off only for a test.")
+    es_index: str = _field(
+        "halopsa-integration-*", "Indices, aliases or data streams with the logs: comma-separated, * allowed."
+    )
     slack_webhook_url: SecretStr = _field(
         SecretStr(""), "Slack incoming webhook. Not used yet: alerts are not delivered.", name="SLACK_WEBHOOK_URL"
     )
@@ -142,6 +164,40 @@ class Settings(BaseSettings):
             if not url.startswith(("http://", "https://")) or len(url.split("/")) < 3 or not url.split("/")[2]:
                 raise ValueError("each address must start with http:// or https:// and name a host")
         return urls
+
+    @field_validator("elasticsearch_node")
+    @classmethod
+    def _hosts(cls, text: str) -> str:
+        for host in hosts_of(text):
+            try:
+                parts = urlsplit(host)
+                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError("each address must look like https://elasticsearch:9200")
+            if parts.username or parts.password:
+                raise ValueError("a user and a password belong into ES_USERNAME and ES_PASSWORD, not into the address")
+        return text
+
+    @field_validator("es_index")
+    @classmethod
+    def _index(cls, text: str) -> str:
+        if not all(_INDEX.fullmatch(name) for name in text.split(",")):
+            raise ValueError("each must be a name such as halopsa-integration-*: small letters, no * at the start")
+        return text
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Settings:
+        secrets = {
+            "ES_API_KEY": self.es_api_key,
+            "ES_BEARER_TOKEN": self.es_bearer_token,
+            "ES_PASSWORD": self.es_password,
+        }
+        given = [name for name, secret in secrets.items() if secret.get_secret_value()]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: only one way to sign in to Elasticsearch can be used")
+        return self
 
     @field_validator("log_files")
     @classmethod

@@ -88,7 +88,7 @@ class ImportStatus:
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
-    `unreadable` are log files that cannot be read, with the reason.
+    `unreadable` are log files that cannot be read, with the reason; `not_followed` says why none is followed, "" otherwise.
     """
 
     at: datetime
@@ -100,6 +100,7 @@ class WorkerStatus:
     probes: tuple[TargetStatus, ...] = ()
     imports: ImportStatus = ImportStatus()
     tasks: tuple[TaskStatus, ...] = ()
+    not_followed: str = ""
 
     @property
     def log_age_s(self) -> float | None:

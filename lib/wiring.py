@@ -8,13 +8,17 @@ from datetime import datetime
 from typing import Protocol
 
 from lib.alerts.rules import Rule, load_rules
+from lib.collect.redact import redact
+from lib.errors import SettingsError
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
+from lib.logs.elastic.client import Access, Connection
+from lib.logs.elastic.store import ElasticLogs
 from lib.logs.ingest import LogSink
 from lib.metrics.base import MetricStore
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import MetricSink
-from lib.settings import Settings
+from lib.settings import Settings, hosts_of
 from lib.state.health_sql import SqlHealthLog
 from lib.stores import Stores
 
@@ -38,13 +42,17 @@ class MetricDatabase(MetricStore, MetricSink, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenStores:
-    """The stores of this process, opened for writing; `stores` is what pages and signals get."""
+    """The stores of this process; `stores` is what pages and signals get.
 
-    logs: LogDatabase
+    `log_database` is the log store where this process fills it; None where the logs are read from Elasticsearch.
+    """
+
+    logs: LogStore
     metrics: MetricDatabase
     health: SqlHealthLog
     closing: ExitStack
     rules: tuple[Rule, ...] = ()
+    log_database: LogDatabase | None = None
 
     @property
     def stores(self) -> Stores:
@@ -57,20 +65,35 @@ class OpenStores:
 
 
 def open_stores(settings: Settings) -> OpenStores:
-    """Opens the embedded stores in `settings.data_dir` (made if missing).
+    """Opens the embedded stores in `settings.data_dir` (made if missing), and those that the settings name instead.
 
-    Raises SettingsError for a wrong rule file, and SourceUnavailable that names the process that holds them or
-    why the folder cannot be written.
+    Raises SettingsError for a wrong rule or CA file, and SourceUnavailable that names the process that holds them or
+    why the folder cannot be written. A remote store that does not answer is no error here: the pages say so.
     """
     rules = load_rules(settings.rules_file)
     with ExitStack() as opened:
-        logs = DuckLogs(settings.data_dir / "logs.duckdb")
+        database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
+        logs = database or open_elastic(settings)
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
         opened.callback(metrics.close)
         health = open_health(settings)
         opened.callback(health.close)
-        return OpenStores(logs, metrics, health, opened.pop_all(), rules)
+        return OpenStores(logs, metrics, health, opened.pop_all(), rules, database)
+
+
+def open_elastic(settings: Settings) -> ElasticLogs:
+    """The logs in Elasticsearch; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
+    access = Access(
+        hosts_of(settings.elasticsearch_node), settings.es_index, settings.es_username,
+        settings.es_password.get_secret_value(), settings.es_api_key.get_secret_value(),
+        settings.es_bearer_token.get_secret_value(), settings.es_ca_file, settings.es_verify,
+    )  # fmt: skip
+    try:
+        connection = Connection(access)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"HALO_OPS_ES_CA_FILE: {settings.es_ca_file} cannot be used ({error})") from error
+    return ElasticLogs(connection, clean=lambda value: redact(value)[0])
 
 
 def open_health(settings: Settings) -> SqlHealthLog:

@@ -30,6 +30,7 @@ IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
 STOP_WITHIN_S = 3.0
+NOT_FOLLOWED = "Log files are not followed: the logs are read from Elasticsearch."
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +46,8 @@ class Worker:
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
         self._spool = spool.folder_of(settings.data_dir)
-        self._tail = Tail(settings.log_files, stores.logs, clock)
+        self._database = stores.log_database
+        self._tail = Tail(settings.log_files, stores.log_database, clock) if stores.log_database else None
         self._scraper = Scraper(
             settings.scrape_targets, settings.job, stores.metrics, settings.scrape_interval_s, clock=clock
         )
@@ -53,11 +55,14 @@ class Worker:
             settings.health_targets, settings.job, stores.health, stores.metrics, settings.probe_interval_s, clock=clock
         )
         self._loops: list[Loop] = []
-        self._tailing = self._loop("tail", TAIL_S, self._follow)
+        if self._tail is None and settings.log_files:
+            _log.warning(NOT_FOLLOWED)
+        self._tailing = self._loop("tail", TAIL_S, self._follow) if self._tail else None
         self._importing = self._loop("import", IMPORT_S, self._take_in)
         self._asking = self._loop("scrape and probe", BEAT_S, self._ask)
         self._loop("freshness", LOOK_S, self._look)
-        self._loop("compaction", COMPACT_S, stores.logs.compact)
+        if stores.log_database:
+            self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
@@ -76,7 +81,7 @@ class Worker:
         self._stop.set()
         deadline = monotonic() + within_s
         late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
-        if self._tailing.join(0):
+        if self._tail and self._tailing and self._tailing.join(0):
             self._tail.close()
         if late:
             _log.warning("still at work when the worker ended: %s", ", ".join(late))
@@ -88,8 +93,9 @@ class Worker:
             at=self._clock(),
             started_at=self._started_at,
             newest_log=self._newest_log,
-            tail=self._tail.counters(),
-            unreadable=dict(self._tail.problems),
+            tail=self._tail.counters() if self._tail else {},
+            not_followed=NOT_FOLLOWED if self._settings.log_files and not self._tail else "",
+            unreadable=dict(self._tail.problems) if self._tail else {},
             scrapes=self._scraper.status(),
             probes=self._prober.status(),
             imports=self._imports,
@@ -97,11 +103,12 @@ class Worker:
         )
 
     def _follow(self) -> None:
+        assert self._tail and self._tailing, "the loop runs only with a tail"
         while self._tail.poll().more and not self._stop.is_set():
             self._tailing.beat()
 
     def _take_in(self) -> None:
-        sinks = spool.Sinks(self._stores.logs, self._stores.metrics, self._stores.health)
+        sinks = spool.Sinks(self._database, self._stores.metrics, self._stores.health)
         spool.drain(self._spool, sinks, stop=self._stop.is_set, beat=self._importing.beat)
 
     def _look(self) -> None:
@@ -117,7 +124,7 @@ class Worker:
     def _retain(self) -> None:
         stores, settings = self._stores, self._settings
         policies = (
-            Policy(stores.logs, settings.retention_logs_days),
+            *((Policy(self._database, settings.retention_logs_days),) if self._database else ()),
             Policy(stores.metrics, settings.retention_metrics_days),
             Policy(stores.health, settings.retention_health_days),
         )

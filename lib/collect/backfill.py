@@ -86,6 +86,9 @@ class Importer:
             self._note(self._progress.total_bytes, "", done=True)
 
     def _read(self, source: Source, before: int) -> None:
+        if source.kind == "logs" and self._settings.elasticsearch_node:
+            self.tally.problems.append(f"{source.path}: log records are read from Elasticsearch and are not imported")
+            return
         read = {"logs": self._logs, "metrics": self._metrics, "health": self._health}[source.kind]
         try:
             for at in read(source):
@@ -181,7 +184,7 @@ class Importer:
                 time.sleep(_WAIT_S)
             else:
                 try:
-                    spool.drain(self._folder, spool.Sinks(stores.logs, stores.metrics, stores.health))
+                    spool.drain(self._folder, spool.Sinks(stores.log_database, stores.metrics, stores.health))
                 finally:
                     stores.close()
             self._note(self._progress.done_bytes, self._progress.current)

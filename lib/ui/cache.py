@@ -15,6 +15,7 @@ import streamlit as st
 
 from lib import signals
 from lib.errors import SourceError
+from lib.notes import Note, collected
 from lib.ui import runtime
 from lib.ui.clock import now
 from lib.window import DAY, Window
@@ -30,7 +31,10 @@ Answer = Any
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How one answer came to be. `stale_for` is the age of a last good value shown because its source is down."""
+    """How one answer came to be. `stale_for` is the age of a last good value shown because its source is down.
+
+    `notes` tell what part of the answer is missing or estimated.
+    """
 
     signal: str
     window: Window | None
@@ -39,6 +43,7 @@ class Asked:
     source_error: str = ""
     source: str = ""
     stale_for: timedelta | None = None
+    notes: tuple[Note, ...] = ()
 
 
 asked: ContextVar[list[Asked] | None] = ContextVar("asked", default=None)
@@ -80,38 +85,41 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
     rest = tuple(sorted(params.items()))
     lasting = (signal_name, shared.length, rest)
     try:
-        answer, at, took_ms = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
+        answer, at, took_ms, said = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
     except SourceError as error:
         return _last_good_answer(lasting, window, error)
-    _last_good.put(lasting, (answer, at, took_ms))
-    _note(Asked(signal_name, window, at, took_ms))
+    notes = tuple(Note(*one) for one in said)
+    _last_good.put(lasting, (answer, at, took_ms, notes))
+    _note(Asked(signal_name, window, at, took_ms, notes=notes))
     return answer
 
 
 def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceError) -> Answer:
     if lasting not in _last_good:
         raise error
-    answer, at, took_ms = _last_good[lasting]
-    _note(Asked(lasting[0], window, at, took_ms, str(error), error.source, now() - at))
+    answer, at, took_ms, notes = _last_good[lasting]
+    _note(Asked(lasting[0], window, at, took_ms, str(error), error.source, now() - at, notes))
     return answer.copy() if isinstance(answer, pd.DataFrame | dict) else answer
 
 
 @st.cache_data(ttl=TTL_S, max_entries=MAX_ANSWERS, show_spinner=False, refresh_mode="background")
 def _ask(
     signal_name: str, start: datetime, end: datetime, zone: str, params: tuple[tuple[str, Any], ...]
-) -> tuple[Answer, datetime, float]:
+) -> tuple[Answer, datetime, float, list[tuple[str, str, bool]]]:
     key = (signal_name, start, end, zone, params)
     until, failure = _failures.get(key, (0.0, None))
     if failure is not None and time.monotonic() < until:
         raise failure
     began = time.perf_counter()
     try:
-        answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
+        with collected() as notes:
+            answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
     except SourceError as error:
         _failures.put(key, (time.monotonic() + FAILURE_S, error))
         raise
     _failures.take_out(key)
-    return answer, now(), (time.perf_counter() - began) * 1000
+    said = [(note.source, note.words, note.partial) for note in notes]  # plain: what is cached has no class of ours
+    return answer, now(), (time.perf_counter() - began) * 1000, said
 
 
 def _note(question: Asked) -> None:

@@ -43,6 +43,8 @@ def _freshness(status: WorkerStatus, moment: datetime) -> None:
     _targets("Health probe", status.probes, moment, current().settings.probe_interval_s)
     for name in status.stuck:
         _mark(f"{name} loop", Status.CRITICAL, "has stopped")
+    if status.not_followed:
+        st.badge("Log files not followed", icon=":material/info:", color="gray", help=text.esc_md(status.not_followed))
     _unreadable(status)
     _gaps(status)
 

@@ -44,6 +44,7 @@ def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[N
             _title.reset(named)
             loading.empty()
         _say_stale(questions)
+        _say_notes(questions)
 
 
 def _first_time(title: str) -> bool:
@@ -60,6 +61,15 @@ def _say_stale(questions: list[cache.Asked]) -> None:
         oldest = max(stale, key=lambda q: q.stale_for or timedelta(0))
         shown = f"{text.esc_md(oldest.source)} does not answer: this is from {text.span(oldest.stale_for)} ago."
         st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(oldest.source_error))
+
+
+def _say_notes(questions: list[cache.Asked]) -> None:
+    """What part of the card's figures is missing or estimated."""
+    notes = dict.fromkeys(note for question in questions for note in question.notes)
+    for partial, badge in ((True, ":orange-badge[◆ Partial]"), (False, ":gray-badge[≈ Estimate]")):
+        said = [f"{text.esc_md(note.source)}: {text.esc_md(note.words)}" for note in notes if note.partial is partial]
+        if said:
+            st.caption(f"{badge} {' '.join(said)}")
 
 
 def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None) -> None:

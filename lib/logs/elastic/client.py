@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import elasticsearch
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
@@ -174,9 +175,17 @@ def _open(access: Access, timeout_s: float) -> Elasticsearch:
         if access.ca_file and access.verify:
             more["ca_certs"] = access.ca_file
     return Elasticsearch(
-        list(access.hosts), request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),
+        [_with_port(host) for host in access.hosts], request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),
         retry_on_timeout=False, http_compress=True, **more,
     )  # fmt: skip
+
+
+def _with_port(host: str) -> str:
+    """The client wants a port; without one it is the scheme's, as for every other program."""
+    parts = urlsplit(host)
+    if parts.port is not None:
+        return host
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"))
 
 
 def retry_after_s(error: Exception) -> float:
