@@ -97,5 +97,6 @@ app = st.App(
 
 if __name__ == "__main__":
     logging.basicConfig(level=SETTINGS.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every scrape, with the address in it
+    for chatty in ("httpx", "elastic_transport"):  # a line for every scrape and question, with the address in it
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     app.run(config={"server.address": SETTINGS.address, "server.port": SETTINGS.port})

@@ -10,6 +10,7 @@ import pytest
 
 from lib import signals
 from lib.errors import SourceUnavailable
+from lib.notes import Note, say
 from lib.ui import cache
 from lib.window import Window
 
@@ -104,3 +105,18 @@ def test_the_refresh_button_asks_anew(signal: Counting, window: Window) -> None:
     cache.frame("counted", window)
 
     assert signal.asked == 2
+
+
+def test_what_is_missing_of_an_answer_is_told_to_every_viewer(monkeypatch: pytest.MonkeyPatch, window: Window) -> None:
+    def partial(_stores: object, window: Window) -> pd.DataFrame:
+        say("logs", "2 of 5 shards did not answer")
+        return pd.DataFrame({"start": [window.start]})
+
+    monkeypatch.setitem(signals.SIGNALS, "partial", partial)
+    questions: list[cache.Asked] = []
+    token = cache.asked.set(questions)
+    for _ in range(2):
+        cache.frame("partial", window)
+    cache.asked.reset(token)
+
+    assert [question.notes for question in questions] == [(Note("logs", "2 of 5 shards did not answer"),)] * 2

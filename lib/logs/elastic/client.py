@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +73,10 @@ class Pauses:
 
 
 class Connection:
-    """Asks the cluster; every error comes out as a SourceError, and a partial answer leaves a note."""
+    """Asks the cluster; every error comes out as a SourceError, and a partial answer leaves a note.
+
+    Opening it asks nothing; it raises OSError or ValueError for a CA file or an address that cannot be used.
+    """
 
     def __init__(
         self, access: Access, *, timeout_s: float = TIMEOUT_S, pauses: Pauses | None = None,
@@ -173,6 +177,7 @@ def _open(access: Access, timeout_s: float) -> Elasticsearch:
     if any(host.startswith("https") for host in access.hosts):
         more |= {"verify_certs": access.verify, "ssl_show_warn": False}
         if access.ca_file and access.verify:
+            ssl.create_default_context(cafile=access.ca_file)  # the client would find out at its first question only
             more["ca_certs"] = access.ca_file
     return Elasticsearch(
         [_with_port(host) for host in access.hosts], request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),

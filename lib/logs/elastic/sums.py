@@ -273,7 +273,7 @@ def _sampled(source: Source, parts: Sequence[_Part], query_of: Callable[[_Part],
 def _sample_body(plan: Plan, query: Body) -> Body:
     return {
         "size": SAMPLE, "track_total_hits": True, "docvalue_fields": [{"field": plan.ts, "format": "epoch_millis"}],
-        "query": {"function_score": {"query": query, "random_score": {"seed": 1, "field": "_seq_no"}}},
+        "query": {"function_score": {"query": query, "boost_mode": "replace", "random_score": {"seed": 1, "field": "_seq_no"}}},
     }  # fmt: skip
 
 
