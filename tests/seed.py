@@ -53,10 +53,15 @@ def empty_stores(folder: Path) -> Iterator[Stores]:
 def fill(stores: Stores) -> None:
     """Three hours of requests, errors, syncs, leads, samples and probes."""
     assert isinstance(stores.logs, DuckLogs) and isinstance(stores.metrics, DuckMetrics)
-    stores.logs.write(batch([*_requests(), *_errors(), *_syncs(), *_leads()]))
+    stores.logs.write(log_records())
     stores.metrics.append(samples(_series()))
     assert isinstance(stores.health, SqlHealthLog)
     _probes(stores.health)
+
+
+def log_records() -> pa.Table:
+    """The three hours' log."""
+    return batch([*_requests(), *_errors(), *_syncs(), *_leads()])
 
 
 def batch(rows: list[dict[str, Any]]) -> pa.Table:

@@ -61,7 +61,7 @@ def _common(row: Mapping[str, Any]) -> Document:
         "reason",
     )
     stats = {"processed": "processed", "successful": "successful", "failed": "failed", "duration": "sync_ms"}
-    found = orjson.loads(row["fields"]) | {name: row[name] for name in plain}
+    found = orjson.loads(row["fields"] or "{}") | {name: row[name] for name in plain}
     found |= {name: row[column] for name, column in names.items()} | ({"truncated": True} if row["truncated"] else {})
     held = {name: row[column] for name, column in stats.items() if row[column] is not None}
     return found | ({"stats": held} if held else {})
@@ -73,7 +73,10 @@ STYLES: dict[str, Callable[[Mapping[str, Any]], Document]] = {"template": templa
 class Indices(ElasticLogs):
     """ElasticLogs over daily indices of their own on a shared server, with a way to put records in."""
 
-    def __init__(self, url: str, style: str = "template", clean: Clean = lambda value: value) -> None:
+    def __init__(
+        self, url: str, style: str = "template", clean: Clean = lambda value: value, *, fresh_s: float = 0,
+        extent_s: float = 0,
+    ) -> None:  # fmt: skip
         self.prefix = f"halopsa-integration-{next(_numbers)}"
         self.http = httpx.Client(base_url=url, timeout=30)
         self._document = STYLES[style]
@@ -84,7 +87,7 @@ class Indices(ElasticLogs):
         template["template"].setdefault("settings", {})["index.translog.durability"] = "async"
         self.http.put(f"/_index_template/{self.prefix}", json=template).raise_for_status()
         connection = Connection(Access((url,), f"{self.prefix}-*"), timeout_s=60)
-        super().__init__(connection, clean=clean, fresh_s=0, extent_s=0)
+        super().__init__(connection, clean=clean, fresh_s=fresh_s, extent_s=extent_s)
 
     def write(self, batch: pa.Table) -> None:
         """Puts in a batch of schema BATCH as a shipper would; an id that is there already gets a number."""
