@@ -11,6 +11,7 @@ from lib.logs.base import GROUP_FIELDS, LogQuery, Match
 from lib.logs.conditions import SEARCH_FIELDS, SEARCHED_TEXT, minute_range
 from lib.logs.elastic.client import Body
 from lib.logs.elastic.fields import Path, Plan
+from lib.logs.elastic.routes import query_of
 
 MAX_TEXT = 256
 DERIVED = {"route": ("url",), "pattern_id": ("error", "message")}
@@ -67,13 +68,23 @@ def check(where: Sequence[Match], *, raw: bool = False) -> None:
 
 def matches(plan: Plan, where: Sequence[Match]) -> tuple[list[Body], tuple[Match, ...]]:
     """Filters for what the cluster can judge, and the matches on derived fields, to be judged on the rows."""
-    later = tuple(match for match in where if derived(plan, match.field))
+    later = tuple(match for match in where if match.field == "pattern_id" and derived(plan, match.field))
     return [_match(plan, match) for match in where if match not in later], later
 
 
 def _match(plan: Plan, match: Match) -> Body:
-    held = _first_of(plan.exact(match.field), match)
+    held = _on_route(plan, match) if derived(plan, match.field) else _first_of(plan.exact(match.field), match)
     return {"bool": {"must_not": [held]}} if match.negated else held
+
+
+def _on_route(plan: Plan, match: Match) -> Body:
+    (path,) = plan.exact("url")
+    return either([route_query(path, value) for value in match.values])
+
+
+def route_query(path: Path, route: str) -> Body:
+    """The records on a route, by their address; "" for those without one."""
+    return query_of(path.name, route) if route else {"bool": {"must_not": [has(path.base)]}}
 
 
 def _first_of(paths: Sequence[Path], match: Match) -> Body:

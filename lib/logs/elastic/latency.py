@@ -11,6 +11,7 @@ from lib.logs.elastic import filters, sums
 from lib.logs.elastic.client import NAME, Body
 from lib.logs.elastic.fields import Path, Plan
 from lib.logs.elastic.records import Clean, Row, Source
+from lib.logs.elastic.routes import OTHER
 from lib.logs.latency import EDGES_MS
 from lib.notes import say
 
@@ -18,8 +19,7 @@ HTTP, API = "HTTP Request", "API Request Completed"
 MOST_RUNS = 500
 """Runs of minutes without an `HTTP Request` that one question names; more are left out, with a note."""
 
-_TERMS, _ADDRESSES = 1_000, 300
-_CHUNKS = 8
+_TERMS, _TEXTS = 1_000, 300
 _MISSING = -1
 _MINUTE_MS = 60_000
 
@@ -133,39 +133,58 @@ def _of_service(paths: Sequence[Path], services: Sequence[str]) -> list[Body]:
 
 def rows(source: Source, asked: sums.Question, kinds: Kinds) -> list[Row]:
     """One row per group and latency bucket: [`ts` Unix ms,] `by`, `bucket`, `requests`, `sum_ms`, `max_ms`. May repeat."""
-    searches = [(p, first, body) for p in _timed_plans(source) for first, body in _bodies(p, asked, kinds)]
-    answers = source.connection.search([(plan.indices, body) for plan, _, body in searches])
+    plans = _timed_plans(source)
+    whole = source.connection.search(
+        [(plan.indices, _body(plan, asked, kinds, range(len(EDGES_MS)), {})) for plan in plans]
+    )
+    held = [
+        [n for n, bucket in enumerate(answer["aggregations"]["bucket"]["buckets"]) if bucket["doc_count"]]
+        for answer in whole
+    ]
+    levels = [_levels(source, plan, asked) for plan in plans]
+    bodies = [
+        (plan.indices, _body(plan, asked, kinds, numbers, _inner(plan, asked, level)))
+        for plan, numbers, level in zip(plans, held, levels, strict=True)
+        if numbers
+    ]
+    answers = iter(source.connection.search(bodies))
     found: list[Row] = []
     left_out = 0
-    for (plan, first, _), answer in zip(searches, answers, strict=True):
-        keys = _keys(plan, asked)
+    for plan, numbers, level in zip(plans, held, levels, strict=True):
         _, later = filters.matches(plan, asked.query.where)
-        for number, bucket in enumerate(answer["aggregations"]["bucket"]["buckets"]):
-            for key, inner, other in _leaves(bucket, [path.name for path, _ in keys]):
+        for number, bucket in zip(
+            numbers, next(answers)["aggregations"]["bucket"]["buckets"] if numbers else (), strict=True
+        ):
+            for key, inner, other in _leaves(bucket, list(level)):
                 left_out += other
                 made = _made(plan, asked, key, source.clean)
                 if inner is not None and filters.judged(made, later):
-                    found += _rows(made | {"bucket": first + number}, inner)
-    if left_out:
-        counted = sum(row["requests"] for row in found)
-        share = counted / (counted + left_out)
-        say(NAME, f"latency by route covers {share:.1%} of the requests, those with the most frequent addresses.")
+                    found += _rows(made | {"bucket": number}, inner)
+    _say_left_out(found, left_out)
     return found
 
 
-def _bodies(plan: Plan, asked: sums.Question, kinds: Kinds) -> Iterator[tuple[int, Body]]:
-    """The whole question, or, with addresses to group by, in pieces: a cluster counts at most 65,536 buckets at once."""
+def _say_left_out(found: Sequence[Row], left_out: int) -> None:
+    if left_out:
+        counted = sum(row["requests"] for row in found)
+        say(
+            NAME,
+            f"{counted / (counted + left_out):.1%} of the requests are counted, those of the most frequent groups.",
+        )
+    if other := sum(row["requests"] for row in found if row.get("route") == OTHER):
+        say(NAME, f"{other:,} requests are on rare routes, shown together as {OTHER}.", partial=False)
+
+
+def _body(plan: Plan, asked: sums.Question, kinds: Kinds, buckets: Sequence[int], inner: Body) -> Body:
     kept, _ = filters.matches(plan, asked.query.where)
     query = {"bool": {"filter": [filters.minutes(plan, asked.query), *_counted(plan, kinds), *kept]}}
-    by_address = any(filters.derived(plan, name) for name in _fields(asked))
-    size = -(-len(EDGES_MS) // (_CHUNKS if by_address else 1))
     duration = plan.number("duration_ms")
     assert duration is not None
-    inner = _inner(plan, asked, duration.name)
-    for first in range(0, len(EDGES_MS), size):
-        ranges = [_range(number) for number in range(first, min(first + size, len(EDGES_MS)))]
-        by_bucket = {"range": {"field": duration.name, "ranges": ranges}, "aggs": inner}
-        yield first, {"size": 0, "track_total_hits": False, "query": query, "aggs": {"bucket": by_bucket}}
+    by_bucket: Body = {"range": {"field": duration.name, "ranges": [_range(number) for number in buckets]}}
+    return {
+        "size": 0, "track_total_hits": False, "query": query,
+        "aggs": {"bucket": by_bucket | ({"aggs": inner} if inner else {})},
+    }  # fmt: skip
 
 
 def _range(number: int) -> Body:
@@ -175,30 +194,36 @@ def _range(number: int) -> Body:
 
 
 def _fields(asked: sums.Question) -> tuple[str, ...]:
-    wanted = (*asked.by, *(match.field for match in asked.query.where if match.field in filters.DERIVED))
+    wanted = (*asked.by, *(match.field for match in asked.query.where if match.field == "pattern_id"))
     return tuple(dict.fromkeys(wanted))
 
 
-def _keys(plan: Plan, asked: sums.Question) -> list[tuple[Path, bool]]:
-    """The names to group by, each once, and whether it is an address."""
-    found: dict[Path, bool] = {}
+def _levels(source: Source, plan: Plan, asked: sums.Question) -> dict[str, Body]:
+    """The aggregations to nest, outermost first: a filter per route where addresses have to do, the terms of the rest."""
+    found: dict[str, Body] = {}
     for name in _fields(asked):
-        if filters.derived(plan, name):
-            found |= {path: True for raw in filters.DERIVED[name] for path in plan.exact(raw)}
+        if name == "route" and filters.derived(plan, name):
+            found = {"route": {"filters": {"filters": sums.by_route(source, plan, asked.query)}}} | found
+        elif filters.derived(plan, name):
+            found |= {path.name: _terms(path, _TEXTS) for raw in filters.DERIVED[name] for path in plan.exact(raw)}
         elif name in asked.by:
-            found |= dict.fromkeys(plan.exact(name), False)
-    return list(found.items())
+            found |= {path.name: _terms(path, _TERMS) for path in plan.exact(name)}
+    return found
 
 
-def _inner(plan: Plan, asked: sums.Question, duration: str) -> Body:
-    body: Body = {"sum": {"sum": {"field": duration}}, "max": {"max": {"field": duration}}}
+def _terms(path: Path, size: int) -> Body:
+    missing: Any = _MISSING if path.kind == "number" else ""
+    return {"terms": {"field": path.name, "size": size, "missing": missing}}
+
+
+def _inner(plan: Plan, asked: sums.Question, levels: Mapping[str, Body]) -> Body:
+    duration = plan.number("duration_ms")
+    assert duration is not None
+    body: Body = {"sum": {"sum": {"field": duration.name}}, "max": {"max": {"field": duration.name}}}
     if asked.step is not None:
-        by_time = {"date_histogram": {"field": plan.ts, "min_doc_count": 1, **asked.bucket}, "aggs": body}
-        body = {"ts": by_time}
-    for path, address in reversed(_keys(plan, asked)):
-        missing: Any = _MISSING if path.kind == "number" else ""
-        terms = {"field": path.name, "size": _ADDRESSES if address else _TERMS, "missing": missing}
-        body = {path.name: {"terms": terms, "aggs": body}}
+        body = {"ts": {"date_histogram": {"field": plan.ts, "min_doc_count": 1, **asked.bucket}, "aggs": body}}
+    for name, level in reversed(levels.items()):
+        body = {name: level | {"aggs": body}}
     return body
 
 
@@ -212,16 +237,23 @@ def _leaves(
     if not names:
         yield key, bucket, 0
         return
-    if other := int(bucket[names[0]]["sum_other_doc_count"]):
+    if other := int(bucket[names[0]].get("sum_other_doc_count", 0)):
         yield key, None, other
-    for inner in bucket[names[0]]["buckets"]:
-        yield from _leaves(inner, names[1:], key | {names[0]: inner["key"]})
+    inner = bucket[names[0]]["buckets"]
+    named = inner.items() if isinstance(inner, Mapping) else ((part["key"], part) for part in inner)
+    for value, part in named:
+        yield from _leaves(part, names[1:], key | {names[0]: value})
 
 
 def _made(plan: Plan, asked: sums.Question, key: Body, clean: Clean) -> Row:
     values = {name: None if value in (_MISSING, "") else value for name, value in key.items()}
-    names = [name for name in _fields(asked) if name in asked.by or filters.derived(plan, name)]
-    return {name: sums.made(plan, name, values, clean) for name in names}
+    found: Row = {}
+    for name in _fields(asked):
+        if name == "route" and filters.derived(plan, name):
+            found[name] = key["route"]
+        elif name in asked.by or filters.derived(plan, name):
+            found[name] = sums.made(plan, name, values, clean)
+    return found
 
 
 def _rows(group: Row, bucket: Body) -> Iterator[Row]:

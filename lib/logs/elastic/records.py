@@ -13,6 +13,7 @@ import orjson
 from lib.logs.elastic.client import Connection
 from lib.logs.elastic.fields import PREFIXES, Plan
 from lib.logs.elastic.filters import level_of
+from lib.logs.elastic.routes import Routes
 from lib.logs.patterns import normalise, route_of
 from lib.logs.rollup import pattern_id
 
@@ -29,6 +30,7 @@ class Source:
     connection: Connection
     plans: tuple[Plan, ...]
     clean: Clean
+    routes: Routes
 
 
 _OWN = ("@timestamp", "timestamp", "pattern", "pattern_id", "severity")

@@ -20,6 +20,7 @@ from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
 from lib.logs.elastic.fields import Fields
 from lib.logs.elastic.records import Clean, Source
+from lib.logs.elastic.routes import Routes
 from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import LATENCY_GROUPS
 from lib.window import Window
@@ -47,6 +48,7 @@ class ElasticLogs:
         self._clean = clean
         self._now = now
         self._fields = Fields(connection, fresh_s)
+        self._routes = Routes(fresh_s)
         self._extent_s = extent_s
         self._extent: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._first_seen = FirstSeen()
@@ -140,7 +142,7 @@ class ElasticLogs:
         return answers.frame(nothing, answers.GAP_DTYPES)
 
     def _source(self) -> Source:
-        return Source(self._connection, self._fields.plans(), self._clean)
+        return Source(self._connection, self._fields.plans(), self._clean, self._routes)
 
     def _latencies(self, query: LogQuery, by: Sequence[str], step: timedelta | None) -> frames.Columns:
         asked, source = sums.Question(query, tuple(by), step), self._source()

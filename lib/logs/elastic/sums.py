@@ -12,11 +12,13 @@ from datetime import timedelta
 from typing import Any
 
 from lib.logs.base import LogQuery, Match
+from lib.logs.conditions import minute_range
 from lib.logs.elastic import filters
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.fields import Path, Plan
 from lib.logs.elastic.records import Clean, Row, Source, row_of
-from lib.logs.patterns import normalise, route_of
+from lib.logs.elastic.routes import OTHER
+from lib.logs.patterns import normalise
 from lib.logs.rollup import pattern_id
 from lib.notes import say
 from lib.window import DAY
@@ -58,11 +60,13 @@ class _Part:
     after: Body | None = None
     groups: int = 0
     done: bool = False
+    route: str | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields to group by: those asked for, and those to be judged later."""
-        return tuple(dict.fromkeys((*self.asked.by, *(match.field for match in self.later))))
+        wanted = dict.fromkeys((*self.asked.by, *(match.field for match in self.later)))
+        return tuple(name for name in wanted if name != "route" or self.route is None)
 
     @property
     def raw(self) -> tuple[Path, ...]:
@@ -76,7 +80,7 @@ def rows(source: Source, asked: Question) -> list[Row]:
 
     Raises SourceError. Notes what is estimated or left out.
     """
-    parts = [_part(plan, asked) for plan in source.plans]
+    parts = [part for plan in source.plans for part in _parts(source, plan, asked)]
     _sampled(source, [part for part in parts if _cut(part)], _cut_query)
     open_parts = [part for part in parts if not part.done]
     while open_parts:
@@ -85,12 +89,29 @@ def rows(source: Source, asked: Question) -> list[Row]:
             _take(part, answer, source.clean)
         _bound(source, open_parts)
         open_parts = [part for part in open_parts if not part.done]
-    return [row for part in parts for row in part.rows]
+    if unknown := sum(row["records"] for part in parts if part.route == OTHER for row in part.rows):
+        say(NAME, f"{unknown:,.0f} records are on rare routes, shown together as {OTHER}.", partial=False)
+    return [row if part.route is None else row | {"route": part.route} for part in parts for row in part.rows]
 
 
-def _part(plan: Plan, asked: Question) -> _Part:
+def _parts(source: Source, plan: Plan, asked: Question) -> list[_Part]:
+    """One for the indices of a plan, or one per route where the cluster has to tell routes from addresses."""
     kept, later = filters.matches(plan, asked.query.where)
-    return _Part(plan, asked, [filters.minutes(plan, asked.query), *kept], later)
+    clauses = [filters.minutes(plan, asked.query), *kept]
+    if "route" not in asked.by or not filters.derived(plan, "route"):
+        return [_Part(plan, asked, clauses, later)]
+    return [
+        _Part(plan, asked, [*clauses, on], later, route=name)
+        for name, on in by_route(source, plan, asked.query).items()
+    ]
+
+
+def by_route(source: Source, plan: Plan, query: LogQuery) -> dict[str, Body]:
+    """A filter per route of the window, without an address, and on none of these routes."""
+    (path,) = plan.exact("url")
+    names = source.routes.of(source.connection, plan, filters.minutes(plan, query), minute_range(query))
+    found = {name: filters.route_query(path, name) for name in ("", *names)}
+    return found | {OTHER: {"bool": {"must_not": list(found.values())}}}
 
 
 def _body(part: _Part) -> Body:
@@ -172,7 +193,7 @@ def made(plan: Plan, name: str, values: Body, clean: Clean) -> str:
     if not filters.derived(plan, name):
         value = first(plan, name, values)
         return filters.level_of(value) if name == "level" else value
-    return route_of(first(plan, "url", values)) if name == "route" else pattern_id(pattern_of(plan, values, clean))
+    return pattern_id(pattern_of(plan, values, clean))
 
 
 def pattern_of(plan: Plan, values: Body, clean: Clean) -> str:
@@ -230,7 +251,7 @@ def _bound(source: Source, parts: Sequence[_Part]) -> None:
 def _by_frequent_texts(source: Source, part: _Part) -> None:
     known = _known(source.connection, part)
     part.rows.clear()
-    counted = _Part(part.plan, part.asked, [*part.filters, known], part.later)
+    counted = _Part(part.plan, part.asked, [*part.filters, known], part.later, route=part.route)
     while not counted.done and counted.groups < MAX_GROUPS:
         _take(counted, source.connection.search([(part.plan.indices, _body(counted))])[0], source.clean)
     if not counted.done:
