@@ -8,6 +8,7 @@ from typing import Any
 
 from lib.logs.base import LogQuery
 from lib.logs.elastic import filters, sums
+from lib.logs.elastic import values as values_of
 from lib.logs.elastic.client import NAME, Body
 from lib.logs.elastic.fields import Path, Plan
 from lib.logs.elastic.records import Clean, Row, Source
@@ -36,7 +37,7 @@ def kinds_of(source: Source, query: LogQuery) -> Kinds:
     """Looks up, whatever the matches of the query, which services and minutes have no `HTTP Request`."""
     logged: dict[str, set[str]] = {}
     for plan, key, bucket in _groups(source, query, ()):
-        service = sums.first(plan, "service", key)
+        service = values_of.first(plan, "service", key)
         logged.setdefault(service, set()).update(k for k in (HTTP, API) if bucket[k]["doc_count"])
     both = [service for service, kinds in logged.items() if len(kinds) > 1]
     api_only = tuple(sorted(service for service, kinds in logged.items() if kinds == {API}))
@@ -44,7 +45,7 @@ def kinds_of(source: Source, query: LogQuery) -> Kinds:
         return Kinds(api_only)
     held: dict[tuple[str, int], int] = {}
     for plan, key, bucket in _groups(source, query, both):
-        at = (sums.first(plan, "service", key), int(key["ts"]))
+        at = (values_of.first(plan, "service", key), int(key["ts"]))
         held[at] = held.get(at, 0) + bucket[HTTP]["doc_count"]
     lacking: dict[str, list[int]] = {}
     for service, minute in sorted(at for at, count in held.items() if not count):
@@ -222,7 +223,7 @@ def _inner(plan: Plan, asked: sums.Question, levels: Mapping[str, Body]) -> Body
     body: Body = {"sum": {"sum": {"field": duration.name}}, "max": {"max": {"field": duration.name}}}
     if asked.step is not None:
         body = {"ts": {"date_histogram": {"field": plan.ts, "min_doc_count": 1, **asked.bucket}, "aggs": body}}
-    for name, level in reversed(levels.items()):
+    for name, level in reversed(list(levels.items())):
         body = {name: level | {"aggs": body}}
     return body
 
@@ -252,7 +253,7 @@ def _made(plan: Plan, asked: sums.Question, key: Body, clean: Clean) -> Row:
         if name == "route" and filters.derived(plan, name):
             found[name] = key["route"]
         elif name in asked.by or filters.derived(plan, name):
-            found[name] = sums.made(plan, name, values, clean)
+            found[name] = values_of.made(plan, name, values, clean)
     return found
 
 

@@ -18,8 +18,9 @@ OTHER = "*"
 MOST_ROUTES = 100
 TOP_ADDRESSES, SAMPLE = 2_000, 500
 
-_ORIGIN = "([A-Za-z][A-Za-z0-9+.\\-]{0,20}://[^/?#]*)?"
-_END = "/*([?#](.|\n)*)?"
+_ORIGIN = r"[A-Za-z][A-Za-z0-9+.\-]{0,20}://"
+_ANYTHING = "(.|\n)*"
+_END = f"/*([?#]{_ANYTHING})?"
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 # What `route_of` keeps as it is: words, and these, which have a character that a word has not.
 _KEPT = r"(v[0-9]{1,3}|[A-Za-z]{2,20}[0-9]{1,2}|\{[^/{}?#]{1,30}\}|:[A-Za-z_]{1,30})"
@@ -34,16 +35,24 @@ def query_of(name: str, route: str) -> Body:
     parts = [_NOT_A_WORD if segment == "{id}" else _SPECIAL.sub(r"\\\1", segment) for segment in segments]
     if len(segments) == 8 and segments[-1] == OTHER:
         parts[-1] = "[^/?#]+(/+[^/?#]+)+"
-    kept = [
-        {"regexp": {name: {"value": _regexp([*parts[:n], _KEPT, *parts[n + 1 :]]), "flags": "NONE"}}}
-        for n, segment in enumerate(segments)
-        if segment == "{id}"
-    ]
-    return {"bool": {"filter": [{"regexp": {name: {"value": _regexp(parts), "flags": "NONE"}}}], "must_not": kept}}
+    kept = [_on(name, [*parts[:n], _KEPT, *parts[n + 1 :]]) for n, part in enumerate(parts) if part == _NOT_A_WORD]
+    return {"bool": {"filter": [_on(name, parts)], "must_not": kept}}
 
 
-def _regexp(parts: Sequence[str]) -> str:
-    return _ORIGIN + "".join(f"/+{part}" for part in parts) + _END
+def _on(name: str, parts: Sequence[str]) -> Body:
+    """The path of the address has these segments, after a scheme and host or alone."""
+    whole = {"bool": {"filter": [_regexp(name, _ORIGIN + "[^/?#]*" + "".join(f"/+{part}" for part in parts) + _END)]}}
+    path = {
+        "bool": {
+            "filter": [_regexp(name, "/*" + "/+".join(parts) + _END)],
+            "must_not": [_regexp(name, _ORIGIN + _ANYTHING)],
+        }
+    }
+    return {"bool": {"should": [whole, path], "minimum_should_match": 1}}
+
+
+def _regexp(name: str, expression: str) -> Body:
+    return {"regexp": {name: {"value": expression, "flags": "NONE"}}}
 
 
 class Routes:

@@ -15,6 +15,7 @@ import pandas as pd
 from lib.errors import QueryError
 from lib.logs import answers
 from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery
+from lib.logs.conditions import minute_range
 from lib.logs.elastic import filters, frames, latency, pages, sums
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
@@ -28,6 +29,7 @@ from lib.window import Window
 MOST_ROWS = 10_000
 """Records that one search returns at most."""
 
+_MOST_WINDOWS = 100
 FUTURE = timedelta(minutes=10)
 """Records dated further ahead than this do not count as the newest: a clock is wrong."""
 
@@ -35,7 +37,8 @@ FUTURE = timedelta(minutes=10)
 class ElasticLogs:
     """LogStore; it only asks. `clean` takes credentials out of what others have written.
 
-    `fresh_s` (s) is how long the mapping is taken for known, `extent_s` how long the oldest and newest time are.
+    `fresh_s` (s) is how long the mapping is taken for known, `extent_s` how long the oldest and newest time, and which
+    records count as requests, are.
     """
 
     name = NAME
@@ -50,6 +53,7 @@ class ElasticLogs:
         self._fields = Fields(connection, fresh_s)
         self._routes = Routes(fresh_s)
         self._extent_s = extent_s
+        self._counted: dict[tuple[int, int], tuple[float, latency.Kinds]] = {}
         self._extent: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._first_seen = FirstSeen()
         self._lock = threading.Lock()
@@ -146,7 +150,21 @@ class ElasticLogs:
 
     def _latencies(self, query: LogQuery, by: Sequence[str], step: timedelta | None) -> frames.Columns:
         asked, source = sums.Question(query, tuple(by), step), self._source()
-        return frames.latencies(latency.rows(source, asked, latency.kinds_of(source, query)), asked)
+        return frames.latencies(latency.rows(source, asked, self._kinds(source, query)), asked)
+
+    def _kinds(self, source: Source, query: LogQuery) -> latency.Kinds:
+        """Asked once for the several latencies of a page: they share their window."""
+        span = minute_range(query)
+        with self._lock:
+            until, known = self._counted.get(span, (float("-inf"), latency.Kinds()))
+        if time.monotonic() < until:
+            return known
+        found = latency.kinds_of(source, query)
+        with self._lock:
+            if len(self._counted) > _MOST_WINDOWS:
+                self._counted.clear()
+            self._counted[span] = (time.monotonic() + self._extent_s, found)
+        return found
 
     def _ends(self) -> tuple[datetime | None, datetime | None]:
         with self._lock:

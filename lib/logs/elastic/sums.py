@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from lib.logs.base import LogQuery, Match
 from lib.logs.conditions import minute_range
@@ -18,8 +17,7 @@ from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.fields import Path, Plan
 from lib.logs.elastic.records import Clean, Row, Source, row_of
 from lib.logs.elastic.routes import OTHER
-from lib.logs.patterns import normalise
-from lib.logs.rollup import pattern_id
+from lib.logs.elastic.values import first, made, pattern_of, text_of
 from lib.notes import say
 from lib.window import DAY
 
@@ -91,7 +89,12 @@ def rows(source: Source, asked: Question) -> list[Row]:
         open_parts = [part for part in open_parts if not part.done]
     if unknown := sum(row["records"] for part in parts if part.route == OTHER for row in part.rows):
         say(NAME, f"{unknown:,.0f} records are on rare routes, shown together as {OTHER}.", partial=False)
-    return [row if part.route is None else row | {"route": part.route} for part in parts for row in part.rows]
+    return [
+        row if part.route is None else row | {"route": part.route}
+        for part in parts
+        for row in part.rows
+        if row["records"] or part.route is None
+    ]
 
 
 def _parts(source: Source, plan: Plan, asked: Question) -> list[_Part]:
@@ -186,41 +189,6 @@ def _keys(part: _Part, key: Body, clean: Clean) -> Row:
         found["pattern"] = first(part.plan, "pattern", values) if own else pattern_of(part.plan, values, clean)
         found["text"] = "" if own else text_of(part.plan, values)
     return found
-
-
-def made(plan: Plan, name: str, values: Body, clean: Clean) -> str:
-    """The field's value of a group whose raw values are given: as it is, or made from the texts that it comes from."""
-    if not filters.derived(plan, name):
-        value = first(plan, name, values)
-        return filters.level_of(value) if name == "level" else value
-    return pattern_id(pattern_of(plan, values, clean))
-
-
-def pattern_of(plan: Plan, values: Body, clean: Clean) -> str:
-    """The pattern of the error text, or of the message where there is none."""
-    return normalise(str(clean(text_of(plan, values))))
-
-
-def text_of(plan: Plan, values: Body) -> str:
-    """The text that a pattern is made of."""
-    return next((text for raw in filters.DERIVED["pattern_id"] if (text := first(plan, raw, values))), "")
-
-
-def first(plan: Plan, name: str, values: Body) -> str:
-    """The first of the field's names that the record has, as text."""
-    for path in plan.paths(name):
-        value = values.get(path.name)
-        if value is not None:
-            return _key_text(value)
-    return ""
-
-
-def _key_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _cut(part: _Part) -> list[Body]:

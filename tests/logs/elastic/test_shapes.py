@@ -21,6 +21,8 @@ from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic import sums
 from lib.logs.elastic.client import Access, Connection
 from lib.logs.elastic.store import ElasticLogs
+from lib.logs.patterns import route_of
+from lib.logs.rollup import pattern_id
 from lib.window import DAY, Window
 from tests.logs.batches import NOON, batch
 from tests.logs.indices import Document, Indices
@@ -117,7 +119,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
 
 
 def opened(url: str, form: str) -> Indices:
-    store = Indices(url, "winston", clean=lambda value: redact(value)[0])
+    store = Indices(url, "winston", clean=lambda value: redact(value)[0], fresh_s=60, extent_s=60)
     documents = [(record["timestamp"][:10].replace("-", "."), "", FORMS[form](record)) for record in records()]
     store.put(documents)
     return store
@@ -165,6 +167,32 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
     assert said == []
 
 
+ADDRESSES = (
+    "/", "//", "/api/leads", "/api/leads/", "//api//leads?x=/1", "/api/leads/42", "/api/leads/42#top", "/api/leads/search",
+    "/api/leads/a1b2c3", "/api/leads/v2", "/api/leads/abc12", "/api/leads/{leadId}", "/api/leads/:leadId", "/api/leads/ü",
+    "https://crm.example/api/leads/42?q=1", "HTTP://crm.example:80", "/v1/leads/7", "/v1234/leads", "/a.b/c+d/(e)", '/"x"/~y',
+    "/api/" + "x" * 41, "/api/" + "x" * 40, "/1/2/3/4/5/6/7/8", "/1/2/3/4/5/6/7/8/9", "/1/2/3/4/5/6/7/8/9/10", "/api/leads/4 2",
+    "relative/path", "/api/leads/42/notes/7", "/api/leads/42/notes/all", "/<b>/&/@", "/a\\b", "/*", "/api/?q", "mailto:x",
+)  # fmt: skip
+
+
+def test_a_route_is_the_same_to_the_cluster_as_to_the_tail(elasticsearch: str) -> None:
+    store = Indices(elasticsearch, "winston", fresh_s=60)
+    store.put(("2026.03.10", "", {"@timestamp": NOON.isoformat(), "level": "info", "url": url}) for url in ADDRESSES)
+    expected: dict[str, int] = {}
+    for url in ADDRESSES:
+        expected[route_of(url)] = expected.get(route_of(url), 0) + 1
+
+    grouped = store.totals(LogQuery(AROUND), ("route",))
+    matched = {
+        route: store.totals(LogQuery(AROUND, (Match("route", (route,)),)))["records"].item() for route in expected
+    }
+    store.close()
+
+    assert dict(zip(grouped["route"], grouped["records"], strict=True)) == expected
+    assert matched == expected
+
+
 def test_a_pattern_of_one_text_tells_its_first_time_and_one_of_many_only_that_it_is_old(elasticsearch8: str) -> None:
     store = Indices(elasticsearch8, "winston")
     at = {"old": NOON - 5 * timedelta(hours=1), "now": NOON}
@@ -198,7 +226,7 @@ def test_yesterdays_mapping_and_todays_are_asked_together(elasticsearch9: str) -
         "error": {"type": "keyword"}, "status": {"type": "short"}}}}).raise_for_status()  # fmt: skip
     named = "Deal <num> lost"
     store.put([("2026.03.10", "", {"@timestamp": today.isoformat(), "level": "ERROR", "error": "Deal 2 lost", "pattern": named,
-                                   "pattern_id": sums.pattern_id(named), "status": 500})])  # fmt: skip
+                                   "pattern_id": pattern_id(named), "status": 500})])  # fmt: skip
     both = LogQuery(Window(NOON - 2 * DAY, NOON + DAY), ERRORS)
 
     by_level = store.totals(both, ("level",))
@@ -242,7 +270,7 @@ def test_texts_beyond_what_is_read_are_estimated_and_said_to_be(
 
     with notes.collected() as said:
         found = store.patterns(LogQuery(AROUND)).set_index("pattern")["records"]
-        one = Match("pattern_id", (sums.pattern_id("Lead <num> lost"),))
+        one = Match("pattern_id", (pattern_id("Lead <num> lost"),))
         leads = store.totals(LogQuery(AROUND, (one,)))["records"].item()
     store.close()
 
