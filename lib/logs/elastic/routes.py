@@ -18,9 +18,9 @@ OTHER = "*"
 MOST_ROUTES = 100
 TOP_ADDRESSES, SAMPLE = 2_000, 500
 
-_ORIGIN = r"[A-Za-z][A-Za-z0-9+.\-]{0,20}://"
-_ANYTHING = "(.|\n)*"
-_END = f"/*([?#]{_ANYTHING})?"
+# Unbounded where they can be: counted repetitions make large automata, and a question has several per route.
+_ORIGIN = r"([A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*)?"
+_END = "/*([?#](.|\n)*)?"
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 # What `route_of` keeps as it is: words, and these, which have a character that a word has not.
 _KEPT = r"(v[0-9]{1,3}|[A-Za-z]{2,20}[0-9]{1,2}|\{[^/{}?#]{1,30}\}|:[A-Za-z_]{1,30})"
@@ -28,7 +28,10 @@ _NOT_A_WORD = r"([^/?#]*[^/?#A-Za-z._~\-][^/?#]*|[A-Za-z._~\-]{41,})"
 
 
 def query_of(name: str, route: str) -> Body:
-    """The records whose address, in the keyword field `name`, is on the route."""
+    """The records whose address, in the keyword field `name`, is on the route.
+
+    An address that begins with neither a slash nor a scheme and host is on none: HTTP servers do not log such.
+    """
     if not route.startswith("/"):
         return {"match_none": {}}
     segments = [segment for segment in route.split("/") if segment]
@@ -40,19 +43,9 @@ def query_of(name: str, route: str) -> Body:
 
 
 def _on(name: str, parts: Sequence[str]) -> Body:
-    """The path of the address has these segments, after a scheme and host or alone."""
-    whole = {"bool": {"filter": [_regexp(name, _ORIGIN + "[^/?#]*" + "".join(f"/+{part}" for part in parts) + _END)]}}
-    path = {
-        "bool": {
-            "filter": [_regexp(name, "/*" + "/+".join(parts) + _END)],
-            "must_not": [_regexp(name, _ORIGIN + _ANYTHING)],
-        }
-    }
-    return {"bool": {"should": [whole, path], "minimum_should_match": 1}}
-
-
-def _regexp(name: str, expression: str) -> Body:
-    return {"regexp": {name: {"value": expression, "flags": "NONE"}}}
+    """The path of the address, after a scheme and host or alone, has these segments."""
+    path = "".join(f"/+{part}" for part in parts)
+    return {"regexp": {name: {"value": _ORIGIN + path + _END, "flags": "NONE"}}}
 
 
 class Routes:
