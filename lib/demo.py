@@ -169,7 +169,8 @@ class Demo:
 
 def _dashboard_environment() -> dict[str, str]:
     """Ours without the person's own settings: the demo shows the simulator only."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("HALO_OPS_")}
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("HALO_OPS_")}
+    return mine | {"ELASTICSEARCH_NODE": ""}  # the demo has its own logs
 
 
 def _free_ports(first: int, count: int) -> int:

@@ -66,6 +66,11 @@ def add(note: Note) -> None:
         gathered[note] = None
 
 
+def say(source: str, text: str, *, doubtful: bool = True) -> None:
+    """`add` of a note made of these."""
+    add(Note(source, text, doubtful))
+
+
 _asking: ContextVar[list[Question] | None] = ContextVar("_asking", default=None)
 
 

@@ -34,4 +34,5 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(PlainFormatter(_FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every scrape, with the address in it
+    for chatty in ("httpx", "elastic_transport"):  # a line for every scrape and question, with the address in it
+        logging.getLogger(chatty).setLevel(logging.WARNING)

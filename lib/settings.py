@@ -20,6 +20,7 @@ from lib.redact import redact_text
 PREFIX = "HALO_OPS_"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Names = Annotated[tuple[str, ...], NoDecode]
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._*+-]{0,254}")
 
 
 def _field(
@@ -55,6 +56,11 @@ class FileSource(PydanticBaseSettingsSource):
             if value is not None:
                 found[variable_names(field_name, field)[0] if field.validation_alias else field_name] = value
         return found
+
+
+def hosts_of(text: str) -> tuple[str, ...]:
+    """The addresses of a comma-separated list."""
+    return tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
 
 
 def variable_names(field_name: str, field: FieldInfo) -> list[str]:
@@ -108,10 +114,24 @@ class Settings(BaseSettings):
     )
     halopsa_base_url: str = _field("", "Address of HaloPSA, for links.", name="HALOPSA_BASE_URL")
     elasticsearch_node: str = _field(
-        "", "Elasticsearch address. Not used yet: logs are read from the embedded store.", name="ELASTICSEARCH_NODE"
+        "",
+        "Elasticsearch 8 or 9 to read the logs from: comma-separated http(s) URLs. Empty: the embedded store. "
+        "While it is set, log files are not followed here.",
+        name="ELASTICSEARCH_NODE",
     )
-    es_username: str = _field("", "Elasticsearch user. Not used yet.", name="ES_USERNAME")
-    es_password: SecretStr = _field(SecretStr(""), "Elasticsearch password. Not used yet.", name="ES_PASSWORD")
+    es_username: str = _field("", "Elasticsearch user; it needs only the right to read the index.", name="ES_USERNAME")
+    es_password: SecretStr = _field(SecretStr(""), "Password of the Elasticsearch user.", name="ES_PASSWORD")
+    es_api_key: SecretStr = _field(
+        SecretStr(""), "Elasticsearch API key (encoded), instead of a user.", name="ES_API_KEY"
+    )
+    es_bearer_token: SecretStr = _field(
+        SecretStr(""), "Elasticsearch bearer token, instead of a user.", name="ES_BEARER_TOKEN"
+    )
+    es_ca_file: str = _field("", "PEM file of the authority that signed the Elasticsearch certificate.")
+    es_verify: bool = _field(True, "Checks the Elasticsearch certificate. Off only for a test.")
+    es_index: str = _field(
+        "halopsa-integration-*", "Indices, aliases or data streams with the logs: comma-separated, * allowed."
+    )
     prometheus_url: str = _field(
         "",
         "Prometheus, Thanos, Mimir or VictoriaMetrics to ask for metrics, with its path prefix and without credentials. "
@@ -217,6 +237,40 @@ class Settings(BaseSettings):
         """`prometheus_headers` as names and values."""
         pairs = (line.partition(":") for line in _lines(self.prometheus_headers))
         return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @field_validator("elasticsearch_node")
+    @classmethod
+    def _hosts(cls, text: str) -> str:
+        for host in hosts_of(text):
+            try:
+                parts = urlsplit(host)
+                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError("each address must look like https://elasticsearch:9200")
+            if parts.username or parts.password:
+                raise ValueError("a user and a password belong into ES_USERNAME and ES_PASSWORD, not into the address")
+        return text
+
+    @field_validator("es_index")
+    @classmethod
+    def _index(cls, text: str) -> str:
+        if not all(_INDEX.fullmatch(name) for name in text.split(",")):
+            raise ValueError("each must be a name such as halopsa-integration-*: small letters, no * at the start")
+        return text
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Settings:
+        secrets = {
+            "ES_API_KEY": self.es_api_key,
+            "ES_BEARER_TOKEN": self.es_bearer_token,
+            "ES_PASSWORD": self.es_password,
+        }
+        given = [name for name, secret in secrets.items() if secret.get_secret_value()]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: only one way to sign in to Elasticsearch can be used")
+        return self
 
     @field_validator("log_files")
     @classmethod

@@ -117,9 +117,9 @@ class GapStatus:
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
-    `unreadable` are log files that cannot be read, with the reason. `replaced` are the stores that began anew since the
-    start because their file was damaged, with the name that the old file has now. `metric_source` is the remote metric
-    store, None where metrics are in the embedded one.
+    `unreadable` are log files that cannot be read, with the reason; `not_followed` says why none is followed, "" otherwise.
+    `replaced` are the stores that began anew since the start because their file was damaged, with the name that the old
+    file has now. `metric_source` is the remote metric store, None where metrics are in the embedded one.
     """
 
     at: datetime
@@ -134,6 +134,7 @@ class WorkerStatus:
     replaced: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskStatus, ...] = ()
     metric_source: SourceStatus | None = None
+    not_followed: str = ""
 
     @property
     def log_age_s(self) -> float | None:

@@ -12,15 +12,20 @@ import stamina.instrumentation
 
 from lib.alerts.rules import Rule, load_rules
 from lib.collect import health_series
+from lib.errors import SettingsError
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
+from lib.logs.elastic.client import Access as ElasticAccess
+from lib.logs.elastic.client import Connection
+from lib.logs.elastic.store import ElasticLogs
 from lib.logs.ingest import LogSink
 from lib.metrics.base import MetricStore
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import MetricSink
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.metrics.routed import RoutedMetrics
-from lib.settings import Settings
+from lib.redact import redact
+from lib.settings import Settings, hosts_of
 from lib.state.health_sql import SqlHealthLog
 from lib.stores import Stores
 
@@ -56,17 +61,19 @@ class MetricDatabase(MetricStore, MetricSink, Mendable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenStores:
-    """The stores of this process, opened for writing; `stores` is what pages and signals get.
+    """The stores of this process; `stores` is what pages and signals get.
 
     `prometheus` is asked for metrics where it is set; `metrics` then holds only what this process finds out by itself.
+    `log_database` is the log store where this process fills it; None where the logs are read from Elasticsearch.
     """
 
-    logs: LogDatabase
+    logs: LogStore
     metrics: MetricDatabase
     health: SqlHealthLog
     closing: ExitStack
     rules: tuple[Rule, ...] = ()
     prometheus: PrometheusMetrics | None = None
+    log_database: LogDatabase | None = None
 
     @property
     def stores(self) -> Stores:
@@ -82,15 +89,15 @@ class OpenStores:
 
 
 def open_stores(settings: Settings) -> OpenStores:
-    """Opens the embedded stores in `settings.data_dir` (made if missing).
+    """Opens the embedded stores in `settings.data_dir` (made if missing), and those that the settings name instead.
 
-    A Prometheus server that the settings name is not asked yet: while it is down, pages say so. Raises SettingsError
-    for a wrong rule file, and SourceUnavailable that names the process that holds the stores or why the folder cannot
-    be written.
+    A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule or CA file,
+    and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
     """
     rules = load_rules(settings.rules_file)
     with ExitStack() as opened:
-        logs = DuckLogs(settings.data_dir / "logs.duckdb")
+        database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
+        logs = database or open_elastic(settings)
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
         opened.callback(metrics.close)
@@ -99,7 +106,7 @@ def open_stores(settings: Settings) -> OpenStores:
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, health, opened.pop_all(), rules, prometheus)
+        return OpenStores(logs, metrics, health, opened.pop_all(), rules, prometheus, database)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
@@ -116,6 +123,20 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
         headers=settings.prometheus_header_fields,
     )
     return PrometheusMetrics(access, job=settings.job)
+
+
+def open_elastic(settings: Settings) -> ElasticLogs:
+    """The logs in Elasticsearch; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
+    access = ElasticAccess(
+        hosts_of(settings.elasticsearch_node), settings.es_index, settings.es_username,
+        settings.es_password.get_secret_value(), settings.es_api_key.get_secret_value(),
+        settings.es_bearer_token.get_secret_value(), settings.es_ca_file, settings.es_verify,
+    )  # fmt: skip
+    try:
+        connection = Connection(access)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"HALO_OPS_ES_CA_FILE: {settings.es_ca_file} cannot be used ({error})") from error
+    return ElasticLogs(connection, clean=lambda value: redact(value)[0])
 
 
 def open_health(settings: Settings) -> SqlHealthLog:

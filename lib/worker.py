@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -35,6 +35,7 @@ IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
 
 STOP_WITHIN_S = 3.0
+NOT_FOLLOWED = "Log files are not followed: the logs are read from Elasticsearch."
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,8 @@ class Worker:
         self._mended = False
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
-        self._tail = Tail(settings.log_files, stores.logs, clock)
+        self._database = stores.log_database
+        self._tail = Tail(settings.log_files, stores.log_database, clock) if stores.log_database else None
         self._metric_source = _source_of(settings)
         self._scraper = Scraper(
             _scraped_here(settings), settings.job, stores.metrics, settings.scrape_interval_s, clock=clock
@@ -61,13 +63,16 @@ class Worker:
             settings.health_targets, settings.job, stores.health, stores.metrics, settings.probe_interval_s, clock=clock
         )
         self._loops: list[Loop] = []
-        self._tailing = self._loop("tail", TAIL_S, self._follow)
+        if self._tail is None and settings.log_files:
+            _log.warning(NOT_FOLLOWED)
+        self._tailing = self._loop("tail", TAIL_S, self._follow) if self._tail else None
         self._importing = self._loop("import", IMPORT_S, self._take_in)
         self._asking = self._loop("scrape and probe", BEAT_S, self._ask)
         self._loop("freshness", LOOK_S, self._look)
         if stores.prometheus is not None:
             self._loop("metric freshness", METRICS_S, self._look_at_metrics)
-        self._loop("compaction", COMPACT_S, stores.logs.compact)
+        if stores.log_database:
+            self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
@@ -86,7 +91,7 @@ class Worker:
         self._stop.set()
         deadline = monotonic() + within_s
         late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
-        if self._tailing.join(0):
+        if self._tail and self._tailing and self._tailing.join(0):
             self._tail.close()
         if late:
             _log.warning("still at work when the worker ended: %s", ", ".join(late))
@@ -98,8 +103,9 @@ class Worker:
             at=self._clock(),
             started_at=self._started_at,
             newest_log=self._newest_log,
-            tail=self._tail.counters(),
-            unreadable=dict(self._tail.problems),
+            tail=self._tail.counters() if self._tail else {},
+            not_followed=NOT_FOLLOWED if self._settings.log_files and not self._tail else "",
+            unreadable=dict(self._tail.problems) if self._tail else {},
             scrapes=self._scraper.status(),
             probes=self._prober.status(),
             imports=self._imports,
@@ -110,11 +116,13 @@ class Worker:
         )
 
     def _replaced(self) -> dict[str, str]:
-        moved = {"logs": self._stores.logs.recovered_from, "metrics": self._stores.metrics.recovered_from}
+        stores = {"metrics": self._stores.metrics, **({"logs": self._database} if self._database else {})}
+        moved = {name: store.recovered_from for name, store in stores.items()}
         return {name: path.name for name, path in moved.items() if path is not None}
 
     def _follow(self) -> None:
-        self._mended |= self._stores.logs.mend()
+        assert self._database and self._tail and self._tailing, "the loop runs only with a tail"
+        self._mended |= self._database.mend()
         if self._mended:
             self._tail.start_over()
             self._mended = False
@@ -122,18 +130,19 @@ class Worker:
             self._tailing.beat()
 
     def _take_in(self) -> None:
-        sinks = spool.Sinks(self._stores.logs, self._stores.metrics, self._stores.health)
+        sinks = spool.Sinks(self._database, self._stores.metrics, self._stores.health)
         spool.drain(self._spool, sinks, stop=self._stop.is_set, beat=self._importing.beat)
 
     def _look(self) -> None:
         self._imports = self._import_status()
         self._stores.metrics.mend()
         self._newest_log = self._stores.logs.newest()
-        self._look_for_gaps()
+        if self._tail is not None:
+            self._look_for_gaps(self._tail.counters())
 
-    def _look_for_gaps(self) -> None:
+    def _look_for_gaps(self, counters: Mapping[str, float]) -> None:
         """What the store says was lost, also before this process began; asked soon after the tail tells of more."""
-        told = sum(self._tail.counters()[name] for name in ("lost_bytes", "unparsed", "truncated"))
+        told = sum(counters[name] for name in ("lost_bytes", "unparsed", "truncated"))
         now, wait = self._clock(), GAPS_EVERY if told == self._gaps_told else GAPS_SOON
         if self._gaps_told >= 0 and abs(now - self._gaps_at) < wait:
             return
@@ -165,7 +174,7 @@ class Worker:
     def _retain(self) -> None:
         stores, settings = self._stores, self._settings
         policies = (
-            Policy(stores.logs, settings.retention_logs_days),
+            *((Policy(self._database, settings.retention_logs_days),) if self._database else ()),
             Policy(stores.metrics, settings.retention_metrics_days),
             Policy(stores.health, settings.retention_health_days),
         )

@@ -53,7 +53,7 @@ def empty_stores(folder: Path) -> Iterator[Stores]:
 def fill(stores: Stores) -> None:
     """Three hours of requests, errors, syncs, leads, samples and probes."""
     assert isinstance(stores.logs, DuckLogs) and isinstance(stores.metrics, DuckMetrics)
-    stores.logs.write(batch([*_requests(), *_errors(), *_syncs(), *_leads()]))
+    stores.logs.write(log_records())
     stores.metrics.append(metric_samples())
     assert isinstance(stores.health, SqlHealthLog)
     _probes(stores.health)
@@ -62,6 +62,11 @@ def fill(stores: Stores) -> None:
 def metric_samples() -> Samples:
     """The three hours' samples, for whichever store takes them."""
     return samples(_series())
+
+
+def log_records() -> pa.Table:
+    """The three hours' log."""
+    return batch([*_requests(), *_errors(), *_syncs(), *_leads()])
 
 
 def batch(rows: list[dict[str, Any]]) -> pa.Table:

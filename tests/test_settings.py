@@ -86,6 +86,48 @@ def test_a_secret_is_shown_only_as_set_or_unset(monkeypatch: pytest.MonkeyPatch)
     assert "canary" not in repr(rows)
 
 
+def test_several_elasticsearch_addresses_are_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELASTICSEARCH_NODE", "https://a.example:9200/, https://b.example ")
+
+    assert settings.hosts_of(settings.load().elasticsearch_node) == ("https://a.example:9200", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ELASTICSEARCH_NODE", "elastic:9200", "must look like"),
+        ("ELASTICSEARCH_NODE", "https://", "must look like"),
+        ("ELASTICSEARCH_NODE", "https://a:port", "must look like"),
+        ("ELASTICSEARCH_NODE", "https://reader:canary@elastic:9200", "ES_USERNAME and ES_PASSWORD"),
+        ("HALO_OPS_ES_INDEX", "*", "each must be a name"),
+        ("HALO_OPS_ES_INDEX", "_all", "each must be a name"),
+        ("HALO_OPS_ES_INDEX", "logs-*,-logs-1", "each must be a name"),
+        ("HALO_OPS_ES_INDEX", "logs/_search", "each must be a name"),
+        ("HALO_OPS_ES_INDEX", "", "each must be a name"),
+    ],
+)
+def test_a_wrong_elasticsearch_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=words) as refused:
+        settings.load()
+
+    assert str(refused.value).startswith(f"{name}: ")
+    assert "canary" not in str(refused.value)
+
+
+def test_two_ways_to_sign_in_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ES_API_KEY", "canary-a")
+    monkeypatch.setenv("ES_PASSWORD", "canary-b")
+
+    with pytest.raises(SettingsError, match="ES_API_KEY and ES_PASSWORD: only one way") as refused:
+        settings.load()
+
+    assert "canary" not in str(refused.value)
+
+
 def test_every_setting_has_a_sentence_and_stands_in_the_example_file() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
 

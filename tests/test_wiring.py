@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lib.errors import SourceUnavailable
+from lib.errors import SettingsError, SourceUnavailable
+from lib.logs.base import LogQuery
+from lib.logs.elastic.store import ElasticLogs
 from lib.settings import Settings
 from lib.window import Window
 from lib.wiring import open_stores
+from lib.worker import NOT_FOLLOWED, Worker
+from tests.logs.batches import NOON, batch
+from tests.logs.indices import Indices
 
 
 def test_the_stores_open_in_a_folder_that_is_made_and_answer_when_empty(tmp_path: Path) -> None:
@@ -64,3 +69,59 @@ def test_the_worker_alone_refuses_plainly_while_another_process_owns_the_stores(
     assert ended.returncode == 1
     assert "one owner process" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_with_an_elasticsearch_address_the_logs_are_read_there_and_no_embedded_log_store_is_made(
+    tmp_path: Path,
+) -> None:
+    opened = open_stores(Settings(data_dir=tmp_path, elasticsearch_node="http://127.0.0.1:9"))
+
+    assert isinstance(opened.stores.logs, ElasticLogs)
+    assert opened.log_database is None
+    assert not (tmp_path / "logs.duckdb").exists()
+    assert opened.stores.metrics.newest() is None  # embedded metrics beside remote logs
+    with pytest.raises(SourceUnavailable, match="no connection"):  # at the question, not at the start
+        opened.stores.logs.newest()
+    opened.close()
+
+
+def test_a_ca_file_that_is_missing_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, elasticsearch_node="https://127.0.0.1:9", es_ca_file=str(tmp_path / "ca.pem")
+    )
+
+    with pytest.raises(SettingsError, match="HALO_OPS_ES_CA_FILE"):
+        open_stores(settings)
+    open_stores(Settings(data_dir=tmp_path)).close()  # nothing is left locked
+
+
+def test_the_worker_runs_beside_a_cluster_that_is_down_and_says_that_files_are_not_followed(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, elasticsearch_node="http://127.0.0.1:9", log_files=(str(tmp_path / "combined*.log"),)
+    )
+    (tmp_path / "combined.log").write_text("{}\n", encoding="utf-8")
+    opened = open_stores(settings)
+    worker = Worker(settings, opened)
+
+    worker.start()
+    stopped = worker.stop()
+    status = worker.status()
+    opened.close()
+
+    assert stopped
+    assert status.not_followed == NOT_FOLLOWED
+    assert "tail" not in {task.name for task in status.tasks}
+    assert status.as_json()["not_followed"] == NOT_FOLLOWED
+
+
+@pytest.mark.live
+def test_the_logs_of_a_real_cluster_come_through_the_wiring(tmp_path: Path, elasticsearch9: str) -> None:
+    indices = Indices(elasticsearch9)
+    indices.write(batch([{"level": "ERROR"}]))
+    opened = open_stores(Settings(data_dir=tmp_path, elasticsearch_node=elasticsearch9, es_index=f"{indices.prefix}-*"))
+
+    found = opened.stores.logs.totals(LogQuery(Window(NOON, NOON + timedelta(hours=1))), ("level",))
+    opened.close()
+    indices.close()
+
+    assert found.to_dict("list") == {"level": ["ERROR"], "records": [1]}

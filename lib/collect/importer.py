@@ -94,6 +94,9 @@ class Importer:
     def _read_all(self, sources: Sequence[Readable], taking: TakingIn) -> None:
         before = 0
         for source in sources:
+            if self._settings.elasticsearch_node and isinstance(source, Source) and source.kind == "logs":
+                self.tally.problems.append(f"{source.path}: the logs are read from Elasticsearch and not imported here")
+                continue
             try:
                 for at in self._read(source):
                     self._settle(before + min(at, source.size), source.name)

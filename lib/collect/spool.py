@@ -37,9 +37,9 @@ class HealthSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Where an import goes."""
+    """Where an import goes; `logs` is None where log records are kept by another than this process."""
 
-    logs: LogSink
+    logs: LogSink | None
     metrics: MetricSink
     health: HealthSink
 
@@ -147,7 +147,7 @@ def drain(
         if stop():
             break
         beat()
-        known = _Known(sinks.logs.checkpoints()) if known is None else known
+        known = known or _Known(sinks.logs.checkpoints() if sinks.logs else ())
         try:
             one = _take(path, sinks, known)
         except (pa.ArrowInvalid, KeyError, ValueError, OSError) as error:
@@ -205,7 +205,10 @@ def _take(path: Path, sinks: Sinks, known: _Known) -> Taken:
         table = pa.ipc.open_file(file).read_all()
         about = orjson.loads(table.schema.metadata[b"about"])
         match table.schema.metadata[b"kind"]:
+            case b"logs" if sinks.logs is None:
+                raise ValueError("log records are read from Elasticsearch and are not imported")
             case b"logs":
+                assert sinks.logs is not None
                 return _take_logs(table, about, sinks.logs, known)
             case b"metrics":
                 samples = Samples(

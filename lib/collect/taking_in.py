@@ -70,7 +70,7 @@ class TakingIn:
             stores = wiring.open_stores(self._settings)
         except SourceUnavailable:  # another process owns the stores: it takes them in
             return
-        sinks = spool.Sinks(stores.logs, stores.metrics, stores.health)
+        sinks = spool.Sinks(stores.log_database, stores.metrics, stores.health)
         try:
             while spool.pending(self._folder) and not self._ended.is_set():
                 spool.drain(self._folder, sinks, stop=self._ended.is_set)

@@ -29,6 +29,8 @@ LATENCY_DTYPES = {
     "p99_ms": "float64",
 }  # fmt: skip
 
+HISTOGRAM_DTYPES = {"low_ms": "float64", "high_ms": "float64", "requests": "int64"}
+
 
 def frame(columns: Mapping[str, Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
     """The columns named by `dtypes`, in that order and of those types. Integers in a time column are minutes."""

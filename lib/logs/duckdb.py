@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +20,7 @@ from lib.logs import answers, questions, rollup
 from lib.logs.base import LogQuery
 from lib.logs.conditions import Sql, naive
 from lib.logs.ingest import BATCH, Checkpoint, Gap
-from lib.logs.latency import band_of_bucket, bands, group_starts, percentiles
+from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import RECORD_TEXT, SCHEMA
 from lib.window import Window
 
@@ -176,39 +175,18 @@ class DuckLogs:
     def durations(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
         """HTTP latency per bucket and group; no row where there was no request. Percentiles are nearest-rank."""
         found = self._ask(questions.latency(query, by, step, self._rolled_until))
-        keys = (*(("ts",) if step else ()), *by)
-        starts = group_starts([found[key] for key in keys], len(found["bucket"]))
-        if not len(starts):
-            empty = dict.fromkeys(answers.LATENCY_DTYPES, np.empty(0))
-            return answers.frame(found | empty, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
-        requests, largest = np.add.reduceat(found["requests"], starts), np.maximum.reduceat(found["max_ms"], starts)
-        columns = {key: found[key][starts] for key in keys} | {
-            "requests": requests,
-            "avg_ms": np.add.reduceat(found["sum_ms"], starts) / requests,
-            "max_ms": largest,
-            **percentiles(found["bucket"], found["requests"], starts, largest),
-        }
+        columns = summed(found, (*(("ts",) if step else ()), *by))
         return answers.frame(columns, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
 
     def duration_histogram(
         self, query: LogQuery, edges_ms: Sequence[float], step: timedelta | None = None
     ) -> pd.DataFrame:
         """Requests per latency band [edge, next edge): [`ts`,] `low_ms`, `high_ms`, `requests`; every band is there."""
-        band_of, shown = band_of_bucket(edges_ms), bands(edges_ms)
-        found = self._ask(questions.latency(query, (), step, self._rolled_until))
-        ts, row = np.unique(found["ts"], return_inverse=True) if step else (np.zeros(1), np.zeros(1, int))
-        band = band_of[found["bucket"]]
-        counted = np.zeros((len(ts), len(shown)), dtype=np.int64)
-        kept = band >= 0
-        np.add.at(counted, (np.broadcast_to(row, band.shape)[kept], band[kept]), found["requests"][kept])
-        columns = {
-            "ts": np.repeat(ts, len(shown)),
-            "low_ms": np.tile(shown["low_ms"], len(ts)),
-            "high_ms": np.tile(shown["high_ms"], len(ts)),
-            "requests": counted.ravel(),
-        }
-        dtypes = {"low_ms": "float64", "high_ms": "float64", "requests": "int64"}
-        return answers.frame(columns, answers.keyed((), step is not None, dtypes))
+        band_of_bucket(edges_ms)  # wrong edges are refused before the question costs anything
+        columns = banded(
+            self._ask(questions.latency(query, (), step, self._rolled_until)), edges_ms, stepped=step is not None
+        )
+        return answers.frame(columns, answers.keyed((), step is not None, answers.HISTOGRAM_DTYPES))
 
     def patterns(self, query: LogQuery, limit: int = 200) -> pd.DataFrame:
         """Normalised texts, most records first, one row per pattern; `level` is the one that most of them have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
+_COLUMNS = ("requests", "avg_ms", "max_ms", *PERCENTILES)
 
 _PER_DECADE = 60  # a ratio of 1.039: the middle of a bucket is at most 1.94 % from anything in it
 _DECADES = range(-2, 8)
@@ -74,6 +75,38 @@ def bands(edges_ms: Sequence[float]) -> pd.DataFrame:
     """`low_ms` and `high_ms` of every band, the last one open."""
     low = np.asarray(edges_ms, dtype=np.float64)
     return pd.DataFrame({"low_ms": low, "high_ms": np.append(low[1:], math.inf)})
+
+
+def summed(found: Mapping[str, npt.NDArray[Any]], keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Latency per group of `keys`, from `bucket`, `requests`, `sum_ms` and `max_ms` per group and bucket, sorted by these."""
+    starts = group_starts([found[key] for key in keys], len(found["bucket"]))
+    if not len(starts):
+        return {key: found[key] for key in keys} | dict.fromkeys(_COLUMNS, np.empty(0))
+    requests, largest = np.add.reduceat(found["requests"], starts), np.maximum.reduceat(found["max_ms"], starts)
+    return {key: found[key][starts] for key in keys} | {
+        "requests": requests,
+        "avg_ms": np.add.reduceat(found["sum_ms"], starts) / requests,
+        "max_ms": largest,
+        **percentiles(found["bucket"], found["requests"], starts, largest),
+    }
+
+
+def banded(
+    found: Mapping[str, npt.NDArray[Any]], edges_ms: Sequence[float], *, stepped: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """Requests per band [edge, next edge), from `bucket` and `requests` [per `ts`]; every band of every `ts` is there."""
+    band_of, shown = band_of_bucket(edges_ms), bands(edges_ms)
+    ts, row = np.unique(found["ts"], return_inverse=True) if stepped else (np.zeros(1), np.zeros(1, int))
+    band = band_of[found["bucket"]]
+    counted = np.zeros((len(ts), len(shown)), dtype=np.int64)
+    kept = band >= 0
+    np.add.at(counted, (np.broadcast_to(row, band.shape)[kept], band[kept]), found["requests"][kept])
+    return {
+        "ts": np.repeat(ts, len(shown)),
+        "low_ms": np.tile(shown["low_ms"], len(ts)),
+        "high_ms": np.tile(shown["high_ms"], len(ts)),
+        "requests": counted.ravel(),
+    }
 
 
 def group_starts(keys: Sequence[npt.NDArray[Any]], rows: int) -> Ints:

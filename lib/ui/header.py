@@ -46,6 +46,8 @@ def _freshness(status: WorkerStatus, moment: datetime) -> None:
         _mark(f"{name} loop", Status.CRITICAL, "has stopped")
     for task in status.failing:
         _mark(f"{task.name} loop", Status.CRITICAL, f"fails: {task.error}")
+    if status.not_followed:
+        st.badge("Log files not followed", icon=":material/info:", color="gray", help=text.esc_md(status.not_followed))
     _unreadable(status)
     _gaps(status.gaps)
     for store, moved in status.replaced.items():

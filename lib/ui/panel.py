@@ -74,14 +74,13 @@ def _say_stale(questions: list[cache.Asked]) -> None:
 
 
 def _say_notes(questions: list[cache.Asked]) -> None:
-    """One line per source that said something with its answer: what may be missing from the card, and in whose words."""
+    """What may be missing from the card's figures, or is estimated, in the words of the source."""
     said = dict.fromkeys(note for question in questions for note in question.notes)
-    for source in dict.fromkeys(note.source for note in said):
-        texts = [text.esc_md(note.text) for note in said if note.source == source and note.doubtful]
+    for doubtful, badge in ((True, ":orange-badge[◆ May be incomplete]"), (False, ":gray-badge[≈ Note]")):
+        texts = [f"{text.esc_md(note.source)}: {text.esc_md(note.text)}" for note in said if note.doubtful is doubtful]
         if texts:
             more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
-            shown = f"{text.esc_md(source)} answered with a warning: {texts[0]}{more}"
-            st.caption(f":orange-badge[◆ May be incomplete] {shown}", help="\n\n".join(texts))
+            st.caption(f"{badge} {texts[0]}{more}", help="\n\n".join(texts))
 
 
 def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from lib.settings import Settings
 from tests.proxy import DEPLOY
 
 ELASTIC = DEPLOY / "elasticsearch"
@@ -61,13 +60,13 @@ def test_fluentds_sections_are_closed_in_order_and_its_password_stands_nowhere()
 
 
 def test_the_template_covers_the_indices_and_every_field_of_the_guide() -> None:
-    template = load("template.json")
+    template = load("index-template.json")
     fields = template["template"]["mappings"]["properties"]
 
     assert any(fnmatch.fnmatch("halopsa-integration-2026.11.24", one) for one in template["index_patterns"])
     assert set(fields) >= GUIDE_FIELDS | {"@timestamp", "pattern"}
     assert {fields[name]["type"] for name in ("level", "event", "source", "requestId", "url")} == {"keyword"}
-    assert all(fields[name]["fields"]["keyword"]["type"] == "keyword" for name in ("message", "error"))
+    assert all(fields[name]["copy_to"] == "everything" for name in ("message", "error", "url", "requestId", "leadId"))
     assert all(fields[name] == {"type": "object", "enabled": False} for name in ("headers", "body"))
     assert set(template["ignore_missing_component_templates"]) == set(template["composed_of"])
 
@@ -79,13 +78,14 @@ def test_daily_indices_are_not_rolled_over_and_nothing_of_the_policy_is_gone_fro
     assert actions == {"set_priority", "readonly", "forcemerge", "delete"}
 
 
-def test_a_record_is_kept_as_long_as_the_dashboard_keeps_one() -> None:
-    delete = load("lifecycle-policy.json")["policy"]["phases"]["delete"]["min_age"]
-    days = Settings.model_fields["retention_logs_days"].default
+def test_an_index_gets_warm_cold_and_deleted_at_the_ages_of_the_guide() -> None:
+    phases = load("lifecycle-policy.json")["policy"]["phases"]
 
-    assert delete == f"{days + 1}d"  # counted from the index's creation, a day before its youngest record
+    assert {name: phase["min_age"] for name, phase in phases.items()} == {
+        "hot": "0ms", "warm": "7d", "cold": "30d", "delete": "90d"
+    }  # fmt: skip
     name = load("lifecycle-component.json")["template"]["settings"]["index.lifecycle.name"]
-    assert name == load("template.json")["index_patterns"][0].removesuffix("-*")
+    assert name == load("index-template.json")["index_patterns"][0].removesuffix("-*")
 
 
 @pytest.mark.live

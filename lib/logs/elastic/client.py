@@ -1,0 +1,243 @@
+"""The one connection to Elasticsearch: its time-outs, its patience, and what its errors mean here."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import elasticsearch
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+
+from lib.errors import SourceError, SourceRejected, SourceUnavailable
+from lib.notes import say
+
+NAME = "logs (Elasticsearch)"
+TIMEOUT_S = 10.0
+SEARCH_TIMEOUT = "8s"
+"""When a search has to come back with what it has, so that its answer still arrives within TIMEOUT_S."""
+
+ATTEMPTS = 3
+LONGEST_PAUSE_S = 60.0
+_BUSY = (429, 502, 503, 504)
+_MAX_REASON = 300
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the cluster is and who asks. One of `api_key`, `bearer`, or `username` with `password`, or none of them."""
+
+    hosts: tuple[str, ...]
+    index: str = "halopsa-integration-*"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    bearer: str = field(default="", repr=False)
+    ca_file: str = ""
+    verify: bool = True
+
+
+@dataclass(slots=True)
+class Pauses:
+    """Between questions that failed: 1 s, doubled each time up to a minute, with jitter, or what Retry-After says."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    failures: int = 0
+    until: float = 0.0
+    reason: str = ""
+
+    def refuse(self) -> None:
+        """Raises SourceUnavailable, with the reason of the last failure, while a pause lasts."""
+        left = self.until - self.monotonic()
+        if left > 0:
+            raise SourceUnavailable(f"{self.reason} (asked again in {left:.0f} s)", NAME)
+
+    def failed(self, reason: str, retry_after_s: float = 0.0) -> None:
+        """Begins the next pause."""
+        pause = min(2.0**self.failures, LONGEST_PAUSE_S) * (0.5 + self.jitter() / 2)
+        self.failures, self.reason = min(self.failures + 1, 10), reason
+        self.until = self.monotonic() + max(pause, retry_after_s)
+
+    def went_well(self) -> None:
+        """Ends it."""
+        self.failures, self.until = 0, 0.0
+
+
+class Connection:
+    """Asks the cluster; every error comes out as a SourceError, and a partial answer leaves a note.
+
+    Opening it asks nothing; it raises OSError or ValueError for a CA file or an address that cannot be used.
+    """
+
+    def __init__(
+        self, access: Access, *, timeout_s: float = TIMEOUT_S, pauses: Pauses | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:  # fmt: skip
+        self.index = access.index
+        self._timeout_s = timeout_s
+        self._pauses = pauses or Pauses()
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._client = _open(access, timeout_s)
+
+    def field_caps(self, fields: Sequence[str]) -> Body:
+        """Which index maps which of the fields how; `indices` is empty where the pattern matches none."""
+        try:
+            return self._ask(
+                lambda client: client.field_caps(index=self.index, fields=list(fields), include_unmapped=True)
+            )
+        except SourceRejected as error:
+            if isinstance(error.__cause__, elasticsearch.NotFoundError):
+                return {"indices": [], "fields": {}}
+            raise
+
+    def search(self, searches: Sequence[tuple[Sequence[str] | None, Body]]) -> list[Body]:
+        """The answers to several searches in one request; each is (index names, None for the whole pattern; body)."""
+        if not searches:
+            return []
+        lines: list[Body] = []
+        for indices, body in searches:
+            index = self.index if indices is None else list(indices)
+            lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}]
+            lines += [{"timeout": SEARCH_TIMEOUT, **body}]
+        answers = self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]
+        return [_whole(answer) for answer in answers]
+
+    def page(self, body: Body) -> Body:
+        """The next page of a search on a point in time."""
+        return _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body})))
+
+    def open_point(self, indices: Sequence[str] | None) -> str:
+        """A point in time to page on; close it."""
+        index = self.index if indices is None else list(indices)
+        opened = self._ask(
+            lambda client: client.open_point_in_time(index=index, keep_alive="1m", ignore_unavailable=True)
+        )
+        return str(opened["id"])
+
+    def close_point(self, point: str) -> None:
+        """Lets the cluster forget it. Raises SourceError."""
+        self._ask(lambda client: client.close_point_in_time(id=point))
+
+    def close(self) -> None:
+        """Closes the sockets."""
+        self._client.close()
+
+    def _ask(self, question: Callable[[Elasticsearch], Any]) -> Body:
+        with self._lock:
+            self._pauses.refuse()
+        deadline = time.monotonic() + self._timeout_s
+        for attempt in range(1, ATTEMPTS + 1):
+            left = deadline - time.monotonic()
+            try:
+                answer: Body = question(self._client.options(request_timeout=max(left, 0.5))).body
+            except (ApiError, TransportError) as error:
+                translated, pause = self._failure(error, attempt)
+                if pause is None or time.monotonic() + pause >= deadline:
+                    self._remember(translated, error)
+                    raise translated from error
+                self._sleep(pause)
+            else:
+                with self._lock:
+                    self._pauses.went_well()
+                return answer
+        raise AssertionError("the last attempt returns or raises")
+
+    def _failure(self, error: ApiError | TransportError, attempt: int) -> tuple[SourceError, float | None]:
+        """What it means, and how long to wait until the next attempt; None: make no other."""
+        translated = translate(error)
+        if isinstance(translated, SourceRejected) or isinstance(error, ConnectionTimeout) or attempt == ATTEMPTS:
+            return translated, None
+        pause = 0.2 * 2**attempt * (0.5 + self._pauses.jitter() / 2)
+        return translated, max(pause, retry_after_s(error))
+
+    def _remember(self, translated: SourceError, error: Exception) -> None:
+        if isinstance(translated, SourceUnavailable):
+            with self._lock:
+                self._pauses.failed(str(translated), retry_after_s(error))
+
+
+def _open(access: Access, timeout_s: float) -> Elasticsearch:
+    more: Body = {}
+    if access.api_key:
+        more["api_key"] = access.api_key
+    elif access.bearer:
+        more["bearer_auth"] = access.bearer
+    elif access.username:
+        more["basic_auth"] = (access.username, access.password)
+    if any(host.startswith("https") for host in access.hosts):
+        more |= {"verify_certs": access.verify, "ssl_show_warn": False}
+        if access.ca_file and access.verify:
+            ssl.create_default_context(cafile=access.ca_file)  # the client would find out at its first question only
+            more["ca_certs"] = access.ca_file
+    return Elasticsearch(
+        [_with_port(host) for host in access.hosts], request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),
+        retry_on_timeout=False, http_compress=True, **more,
+    )  # fmt: skip
+
+
+def _with_port(host: str) -> str:
+    """The client wants a port; without one it is the scheme's, as for every other program."""
+    parts = urlsplit(host)
+    if parts.port is not None:
+        return host
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"))
+
+
+def retry_after_s(error: Exception) -> float:
+    """Seconds that the server asked to be left alone for; 0 where it did not. At most ten minutes."""
+    text = error.meta.headers.get("retry-after") if isinstance(error, ApiError) else None
+    return min(float(text), 600.0) if text and text.isdigit() else 0.0
+
+
+def translate(error: ApiError | TransportError) -> SourceError:
+    """The error as this product knows it; its text has no address and no credential."""
+    if isinstance(error, UnsupportedProductError):
+        return SourceRejected("what answers there is not Elasticsearch", NAME)
+    if isinstance(error, ApiError):
+        status = error.meta.status
+        kind = SourceUnavailable if status in _BUSY or status >= 500 else SourceRejected
+        return kind(f"HTTP {status}: {reason_of(error.body)}", NAME)
+    if isinstance(error, TlsError):
+        return SourceRejected("the server's certificate is not trusted: see HALO_OPS_ES_CA_FILE", NAME)
+    if isinstance(error, ConnectionTimeout):
+        return SourceUnavailable("no answer in time", NAME)
+    if isinstance(error, SerializationError):
+        return SourceUnavailable("the answer is not JSON", NAME)
+    return SourceUnavailable("no connection", NAME)
+
+
+def reason_of(body: Any) -> str:
+    """The innermost reason that an error body gives, with the index it is about."""
+    cause = body.get("error", body) if isinstance(body, Mapping) else body
+    if not isinstance(cause, Mapping):
+        return str(cause)[:_MAX_REASON] or "no reason given"
+    shards = [failure.get("reason") for failure in cause.get("failed_shards") or ()]
+    inner = next((r for r in (*shards, *(cause.get("root_cause") or ())) if isinstance(r, Mapping)), cause)
+    said = str(inner.get("reason") or inner.get("type") or "no reason given")
+    index = str(inner.get("index") or "")
+    return f"{inner.get('type', 'error')}: {said}{f' ({index})' if index and index not in said else ''}"[:_MAX_REASON]
+
+
+def _whole(answer: Body) -> Body:
+    """The answer, with a note where it is not whole. Raises SourceError where it is none at all."""
+    if "error" in answer:
+        status = int(answer.get("status", 500))
+        kind = SourceUnavailable if status in _BUSY or status >= 500 else SourceRejected
+        raise kind(f"HTTP {status}: {reason_of(answer)}", NAME)
+    shards = answer.get("_shards", {})
+    if failed := shards.get("failed", 0):
+        why = reason_of({"failed_shards": shards.get("failures", ())})
+        say(NAME, f"{failed} of {shards.get('total', failed)} shards did not answer ({why}): the figures are too low.")
+    if answer.get("timed_out"):
+        say(NAME, f"the search was cut off after {SEARCH_TIMEOUT.removesuffix('s')} s: the figures are too low.")
+    return answer

@@ -1,0 +1,190 @@
+"""Where each field of a record is in which index, and how it can be asked: read from field_caps, index by index."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lib.errors import SourceRejected
+from lib.logs.elastic.client import NAME, Connection
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "ts": ("timestamp", "@timestamp"),  # a shipper's @timestamp is when it read the line
+    "level": ("level", "severity", "log.level"),
+    "service": ("service", "service.name"),
+    "version": ("version", "service.version"),
+    "status": ("status", "statusCode"),
+    "request_id": ("requestId", "request_id"),
+    "lead_id": ("leadId", "lead_id", "context.leadId"),
+    "error": ("error", "error.message"),
+    "stack": ("stack", "error.stack"),
+    "duration_ms": ("duration",),
+    "sync_ms": ("stats.duration",),
+    "processed": ("stats.processed",),
+    "successful": ("stats.successful",),
+    "failed": ("stats.failed",),
+    "response_bytes": ("responseSize",),
+} | {
+    name: (name,)
+    for name in ("message", "event", "source", "operation", "method", "route", "url", "value", "pattern_id", "pattern")
+}
+PREFIXES = ("", "fields.", "meta.", "json.")
+"""Objects that some shippers put the record's own fields into."""
+
+_SEVERAL = ("status", "lead_id", "error")
+"""Fields that different kinds of record carry under different names: the first that a record has counts."""
+
+_NUMBERS = ("long", "integer", "short", "byte", "double", "float", "half_float", "scaled_float", "unsigned_long")
+_EXACT = ("keyword", "boolean", "ip", "version", "constant_keyword", "wildcard")
+_DATES = ("date", "date_nanos")
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A field to ask by `name`. `base` is what a record that has it has; they differ for `text` with a keyword sub-field.
+
+    `kind`: exact, number, date, or text (which can be searched, but neither compared nor grouped by).
+    """
+
+    name: str
+    kind: str
+    base: str
+
+    @property
+    def cut(self) -> bool:
+        """Whether long values may be missing under `name`: dynamic mappings ignore what has over 256 characters."""
+        return self.name != self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to ask the indices that map their fields alike; `indices` is None where all do."""
+
+    fields: tuple[tuple[str, tuple[Path, ...]], ...]
+    indices: tuple[str, ...] | None = None
+
+    def paths(self, field: str) -> tuple[Path, ...]:
+        """Where the field may be; none where these indices do not have it."""
+        return dict(self.fields).get(field, ())
+
+    def exact(self, field: str) -> tuple[Path, ...]:
+        """The same, for comparing and grouping. Raises SourceRejected for a field that is text alone."""
+        return tuple(self._checked(path, ("exact", "number", "date")) for path in self.paths(field))
+
+    def number(self, field: str) -> Path | None:
+        """The same, for adding up. Raises SourceRejected for a field that is no number."""
+        found = self.paths(field)
+        return self._checked(found[0], ("number",)) if found else None
+
+    @property
+    def ts(self) -> str:
+        """The name of the record's time. Raises SourceRejected where no field is a date."""
+        found = self.paths("ts")
+        if not found:
+            where = f" in {self.indices[0]}" if self.indices else ""
+            raise SourceRejected(f"neither timestamp nor @timestamp is mapped as a date{where}", NAME)
+        return found[0].name
+
+    def _checked(self, path: Path, kinds: Sequence[str]) -> Path:
+        if path.kind in kinds:
+            return path
+        where = f" in {self.indices[0]}" if self.indices else ""
+        wanted = "a number" if kinds == ("number",) else "a keyword"
+        raise SourceRejected(
+            f"the field “{path.name}”{where} is mapped as {path.kind}, not as {wanted}: install the index template "
+            "(deploy/elasticsearch) for new indices, and reindex old ones",
+            NAME,
+        )
+
+
+class Fields:
+    """The plans of the index pattern, looked up again after `fresh_s`."""
+
+    def __init__(self, connection: Connection, fresh_s: float = 60.0) -> None:
+        self._connection = connection
+        self._fresh_s = fresh_s
+        self._lock = threading.Lock()
+        self._plans: tuple[Plan, ...] = ()
+        self._until = float("-inf")
+
+    def plans(self) -> tuple[Plan, ...]:
+        """One per way of mapping; none where no index matches or none has a record. Raises SourceError."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._plans = _by_event_time(plans_of(self._connection.field_caps(wanted())), self._connection)
+                self._until = time.monotonic() + self._fresh_s
+            return self._plans
+
+
+def wanted() -> list[str]:
+    """Every name to ask field_caps for."""
+    names = dict.fromkeys(prefix + name for prefix in PREFIXES for field in _NAMES.values() for name in field)
+    return [part for name in names for part in (name, name + ".keyword")]
+
+
+def plans_of(caps: Mapping[str, Any]) -> tuple[Plan, ...]:
+    """The plans of a field_caps answer that was asked with `include_unmapped`."""
+    kinds: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, by_type in caps["fields"].items():
+        for kind, found in by_type.items():
+            for index in found.get("indices", caps["indices"]):
+                kinds[index][name] = kind
+    groups: dict[tuple[tuple[str, tuple[Path, ...]], ...], list[str]] = defaultdict(list)
+    for index in caps["indices"]:
+        fields = _fields_of(kinds[index])
+        if fields:  # an index without a record has none yet
+            groups[fields].append(index)
+    if len(groups) == 1 and sum(map(len, groups.values())) == len(caps["indices"]):
+        return (Plan(next(iter(groups))),)
+    return tuple(Plan(fields, tuple(indices)) for fields, indices in groups.items())
+
+
+def _fields_of(kinds: Mapping[str, str]) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+    found = []
+    for field, names in _NAMES.items():
+        candidates = [_path(prefix + name, kinds) for prefix in PREFIXES for name in names]
+        paths = tuple(path for path in candidates if path is not None)
+        if field == "ts":
+            paths = tuple(sorted(paths, key=lambda path: path.kind != "date"))
+            paths = paths if paths and paths[0].kind == "date" else ()
+        if paths:
+            found.append((field, paths if field in (*_SEVERAL, "ts") else paths[:1]))
+    return tuple(found)
+
+
+def _path(name: str, kinds: Mapping[str, str]) -> Path | None:
+    kind = kinds.get(name, "unmapped")
+    if kind in _NUMBERS:
+        return Path(name, "number", name)
+    if kind in _DATES:
+        return Path(name, "date", name)
+    if kind in _EXACT:
+        return Path(name, "exact", name)
+    if kind == "text":
+        inner = f"{name}.keyword"
+        return Path(inner, "exact", name) if kinds.get(inner) in _EXACT else Path(name, "text", name)
+    return None
+
+
+def _by_event_time(plans: tuple[Plan, ...], connection: Connection) -> tuple[Plan, ...]:
+    """The event's own time where every record has it, else the next date field that the index has."""
+    doubtful = [plan for plan in plans if len(plan.paths("ts")) > 1]
+    body = [
+        {"size": 0, "track_total_hits": 1, "terminate_after": 1, "query": {"bool": {"must_not": [_has(plan.ts)]}}}
+        for plan in doubtful
+    ]
+    found = connection.search([(plan.indices, search) for plan, search in zip(doubtful, body, strict=True)])
+    lacking = {plan for plan, answer in zip(doubtful, found, strict=True) if answer["hits"]["total"]["value"]}
+    return tuple(_with_ts(plan, plan.paths("ts")[1 if plan in lacking else 0 :][:1]) for plan in plans)
+
+
+def _with_ts(plan: Plan, paths: tuple[Path, ...]) -> Plan:
+    return replace(plan, fields=tuple((name, paths if name == "ts" else held) for name, held in plan.fields))
+
+
+def _has(name: str) -> dict[str, Any]:
+    return {"exists": {"field": name}}
