@@ -13,15 +13,19 @@ AT_START = "given at the start"
 
 
 def origins(model: type[BaseSettings], variables: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Per field of `variables` (with the names that set it): "default", "environment NAME", "file PATH (NAME_FILE)" or
-    ".env NAME", whichever wins. Reads the places anew."""
+    """Per field of `variables` (with the names that set it): "default", "environment", "file PATH (NAME_FILE)" or
+    ".env", whichever wins; with the variable's name where it is not the preferred one. Reads the places anew."""
     environment, dotenv = EnvSettingsSource(model).env_vars, DotEnvSettingsSource(model).env_vars
     found = {}
     for field, names in variables.items():
         places = (
-            *(f"environment {name}" for name in names if name.lower() in environment),
+            *(_place("environment", name, names) for name in names if name.lower() in environment),
             *(f"file {os.environ[name + '_FILE']} ({name}_FILE)" for name in names if os.environ.get(name + "_FILE")),
-            *(f".env {name}" for name in names if name.lower() in dotenv),
+            *(_place(".env", name, names) for name in names if name.lower() in dotenv),
         )
         found[field] = next(iter(places), DEFAULT)
     return found
+
+
+def _place(where: str, name: str, names: Sequence[str]) -> str:
+    return where if name == names[0] else f"{where} {name}"

@@ -13,6 +13,7 @@ LOOK = {
     "missing": LOOKS[Status.CRITICAL], "doubtful": LOOKS[Status.WARNING], "not checked": LOOKS[Status.NO_DATA],
     "ok": LOOKS[Status.OK],
 }  # fmt: skip
+WORDS = {"missing": "Missing", "doubtful": "Doubtful", "not checked": "Not checked", "ok": "OK"}
 EVERY, WRONG = "Everything", "What is not ok"
 KINDS = {"metric": "Metric", "log": "Log", "health": "/health"}
 
@@ -42,7 +43,7 @@ def lines(found: pd.DataFrame) -> None:
     moment = clock.now()
     shown = pd.DataFrame(
         {
-            "status": [f"{LOOK[status].glyph} {status.capitalize()}" for status in rows["status"]],
+            "status": [f"{LOOK[status].glyph} {WORDS[status]}" for status in rows["status"]],
             "item": rows["item"],
             "said": rows["said"],
             "hint": rows["hint"],
@@ -53,17 +54,18 @@ def lines(found: pd.DataFrame) -> None:
         }
     )
     columns = {
-        "status": st.column_config.TextColumn("Status", width=110),
-        "item": st.column_config.TextColumn("Expected", width=290),
-        "said": st.column_config.TextColumn("Found", width=250),
-        "hint": st.column_config.TextColumn("What to do", width="large"),
-        "needed": st.column_config.TextColumn("Dead without it", width=130),
-        "seen": st.column_config.TextColumn("Last seen", width=90),
+        "status": st.column_config.TextColumn("Status", width=100),
+        "item": st.column_config.TextColumn("Expected", width=250),
+        "said": st.column_config.TextColumn("Found", width=230),
+        "hint": st.column_config.TextColumn("What to do", width=330),
+        "needed": st.column_config.TextColumn("Dead without it", width=115),
+        "seen": st.column_config.TextColumn("Last seen", width=85),
         "kind": st.column_config.TextColumn("Kind", width=70),
         "count": st.column_config.NumberColumn("Series, records", width=90),
     }
     st.caption("Click a row for all of it.")
-    chosen = cards.table(shown, key="contract", topic="telemetry contract", columns=columns, select=True)
+    chosen = cards.table(shown, key="contract", topic="telemetry contract", columns=columns, select=True,
+                         height=None if len(rows) <= cards.FEW_ROWS else 620)  # fmt: skip
     if chosen is not None:
         detail(rows.loc[chosen.name])
 
@@ -87,9 +89,9 @@ def body() -> None:
         found = findings()
         summary(found)
         lines(found)
-    st.caption("Judged by the last 24 hours of the log and the newest samples. The same for the service's own CI, "
+    st.caption("What the dashboard, its rules and pages read of the service, worst first. Judged by the last 24 hours of the log and the newest samples. The same for the service's own CI, "
                "without a dashboard: `python -m lib.contract`.")  # fmt: skip
 
 
-st.title("Telemetry contract", anchor=False)
+st.title("Contract", anchor=False)
 live(body)

@@ -19,15 +19,14 @@ AGAIN_S = 1.0
 COLUMNS = {
     "status": st.column_config.TextColumn("Status", width=120),
     "what": st.column_config.TextColumn("What", width=300),
-    "said": st.column_config.TextColumn("Found", width=420),
-    "hint": st.column_config.TextColumn("What to do", width="large"),
+    "said": st.column_config.TextColumn("Found", width="large"),
 }
 SETTINGS = {
     "name": st.column_config.TextColumn("Setting", width=260),
     "value": st.column_config.TextColumn("Value", width=260),
     "unit": st.column_config.TextColumn("Unit", width=60),
     "origin": st.column_config.TextColumn(
-        "Comes from", width=240, help="The environment wins over files, these over .env"
+        "Comes from", width=200, help="The environment wins over files, these over .env"
     ),
     "default": st.column_config.TextColumn("Default", width=150),
     "help": st.column_config.TextColumn("Meaning", width="large"),
@@ -62,11 +61,14 @@ def rows(key: str, result: Result) -> None:
             "status": [f"{LOOK[row.grade][0].glyph} {LOOK[row.grade][1]}" for row in result.rows],
             "what": [row.what for row in result.rows],
             "said": [row.said for row in result.rows],
-            "hint": [row.hint for row in result.rows],
         }
     )
     st.dataframe(frame, key=f"rows_{key}", hide_index=True, column_config=COLUMNS, width="stretch", height="content",
                  placeholder=text.NONE)  # fmt: skip
+    for row in result.rows:
+        if row.hint:
+            shape = LOOK[row.grade][0]
+            st.markdown(f":{shape.badge}-badge[{shape.glyph} {text.esc_md(row.what)}] {text.esc_md(row.hint)}")
 
 
 def settings_table() -> None:

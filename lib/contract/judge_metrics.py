@@ -71,7 +71,10 @@ class Metrics:
 
     def _missing(self, metric: Metric, said: str, hint: str, last: datetime | None) -> Finding:
         dead = self.uses.of_series(metric.series)
-        return Finding(metric.name, "metric", Verdict.MISSING, said, hint, last, 0, dead)
+        if metric.rare and last is None:
+            said, hint = f"{said}: not exported, or it never happened", f"{hint} It shows once it first happens."
+        verdict = Verdict.DOUBTFUL if metric.rare else Verdict.MISSING
+        return Finding(metric.name, "metric", verdict, said, hint, last, 0, dead)
 
     def _declared(self, metric: Metric) -> Finding:
         """A metric whose type is told and that has no series yet: clients write one once a label value occurs."""
@@ -220,7 +223,7 @@ def _fine(metric: Metric, counted: Result) -> str:
     parts = [f"{_total(counted)} series"]
     for label in metric.labels:
         count = len({labels.get(label, "") for labels in counted.labels})
-        parts.append(f"{count} {label}{'' if count == 1 else 's'}")
+        parts.append(f"{label} ×{count}")
     return ", ".join(parts)
 
 

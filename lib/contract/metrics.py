@@ -22,7 +22,7 @@ class Metric:
 
     Values outside [`low`, `high`] are in a wrong unit (of a histogram: its mean). `values` are the closed sets among the
     labels. `instead` is a metric that does as well: only both missing is a fault. `own`: written by the collection
-    itself, so a service is not asked for it.
+    itself, so a service is not asked for it. `rare`: a service that is well may never have had an occasion to count it.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Metric:
     values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     instead: str = ""
     own: bool = False
+    rare: bool = False
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ METRICS = (
     Metric("db_connections_active", _G, "Database connections in use", low=0),
     Metric("db_connections_max", _G, "Database connections that the pool may open", low=1),
     Metric("db_query_duration_seconds", _H, "Query time", ("query_type",), "s", (0.01, 0.05, 0.1, 0.5, 1, 5), 0, 30),
-    Metric("db_errors_total", _C, "Database errors", ("error_type",)),
+    Metric("db_errors_total", _C, "Database errors", ("error_type",), rare=True),
     Metric("backup_last_success_timestamp_seconds", _G, "End of the last good backup", (), "Unix s", (), 1e9, 1e11),
     Metric("app_info", _G, "Always 1; names the running version", ("version",), low=1, high=1),
     Metric("process_cpu_seconds_total", _C, "Processor time used", unit="s"),

@@ -128,6 +128,11 @@ RUNNER = Runner()
 """The runner of this process: viewers share results, and nobody can start a check twice."""
 
 
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:,.0f} KiB"
+
+
 def off(what: str, setting: str, why: str) -> list[Row]:
     """The rows of a source that the settings do not name."""
     return [Row(what, Grade.OFF, "not configured", f"Set {setting}{why}.")]

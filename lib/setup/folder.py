@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lib.settings import Settings
-from lib.setup.base import Check, Grade, Row
+from lib.setup.base import Check, Grade, Row, size
 from lib.stores import Stores
 
 LOW_BYTES, LOW_SHARE = 2 * 2**30, 0.05
@@ -47,4 +47,4 @@ def _room(folder: Path) -> Row:
 
 def _files(folder: Path) -> list[Row]:
     paths = sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
-    return [Row(path.name, Grade.OK, f"{path.stat().st_size / 2**20:,.1f} MiB") for path in paths]
+    return [Row(path.name, Grade.OK, size(path.stat().st_size)) for path in paths]

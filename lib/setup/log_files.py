@@ -11,7 +11,7 @@ from lib.collect.files import Found, discover, root_of
 from lib.collect.parse import UNPARSED, Line, parse_lines
 from lib.errors import SourceError
 from lib.settings import Settings
-from lib.setup.base import Check, Grade, Row, off
+from lib.setup.base import Check, Grade, Row, off, size
 from lib.stores import Stores
 
 TAIL_BYTES = 128 * 1024
@@ -83,8 +83,8 @@ def _no_file_hint(pattern: str) -> str:
 
 def _newest(pattern: str, files: Sequence[Path], now: datetime) -> Row:
     """How fresh the newest file of a glob is, by its last records."""
-    size = sum(path.stat().st_size for path in files if path.exists())
-    said = f"{len(files)} file{'s' if len(files) > 1 else ''}, {size / 2**20:,.1f} MiB, newest {files[0].name}"
+    total = sum(path.stat().st_size for path in files if path.exists())
+    said = f"{len(files)} file{'s' if len(files) > 1 else ''}, {size(total)}, newest {files[0].name}"
     newest, unread = _last_records(files, now)
     if newest is None:
         hint = "Let the JSON logger write to it, one object per line." if unread else "Is the service running?"

@@ -34,7 +34,7 @@ PAGES = (
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
     Entry(
         "contract.py",
-        "Telemetry contract",
+        "Contract",
         ":material/fact_check:",
         "contract",
         "Which metric or field is missing or wrong",
