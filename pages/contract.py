@@ -89,8 +89,10 @@ def body() -> None:
         found = findings()
         summary(found)
         lines(found)
-    st.caption("What the dashboard, its rules and pages read of the service, worst first. Judged by the last 24 hours of the log and the newest samples. The same for the service's own CI, "
-               "without a dashboard: `python -m lib.contract`.")  # fmt: skip
+    st.caption(
+        "What the dashboard, its rules and pages read of the service, worst first. Judged by the last 24 hours of the log "
+        "and the newest samples. For the service's own CI, without a dashboard: `python -m lib.contract`."
+    )
 
 
 st.title("Contract", anchor=False)

@@ -25,6 +25,7 @@ from lib.contract.judge_logs import Logs
 from lib.contract.judge_metrics import Metrics
 from lib.contract.uses import Uses
 from lib.logs.duckdb import DuckLogs
+from lib.metrics.base import epoch_ms
 from lib.metrics.duckdb import DuckMetrics
 from lib.state.health_sql import SqlHealthLog
 from lib.window import LONGEST, Window
@@ -70,9 +71,7 @@ def _take_metrics(place: str, store: DuckMetrics, at: datetime) -> dict[str, str
     """Stores the samples; the types that the text declares."""
     body = _exposition(place)
     try:
-        samples = parse_exposition(
-            body, extra={}, default_ts_ms=round(at.timestamp() * 1000), max_samples=Limits().samples, cache={}
-        )
+        samples = parse_exposition(body, extra={}, default_ts_ms=epoch_ms(at), max_samples=Limits().samples, cache={})
     except ValueError as error:
         raise CannotCheck(f"metrics: not in Prometheus' format: {without_secrets(str(error))}") from None
     store.append(samples)

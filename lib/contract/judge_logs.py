@@ -222,7 +222,7 @@ def _unread(levels: pd.DataFrame) -> Iterator[Doubt]:
 
 
 def _twice(sample: pd.DataFrame, errors: pd.DataFrame) -> Iterator[Doubt]:
-    share, of_errors = _repeated(sample), _repeated(errors)
+    share, of_errors = _repeated(sample[sample["level"].str.upper() != "ERROR"]), _repeated(errors)
     if share >= TWICE:
         yield Doubt(f"{share:.0%} of the newest records are there twice", "Two shippers send the same files: stop one.")
     elif of_errors >= TWICE and len(errors) >= 3:

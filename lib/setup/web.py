@@ -27,6 +27,7 @@ _HINTS = (
     ("certificate", "Its certificate is not signed by a known authority: there is no CA setting for targets. Use http inside "
      "the network, or let Prometheus scrape it (PROMETHEUS_URL, PROMETHEUS_CA)."),
     ("SSL", "It does not speak TLS as expected: is it http:// instead of https://?"),
+    ("attempts failed", "Nothing listens there: is the service running, and is the port right?"),
     ("refused", "Nothing listens there: is the service running, and is the port right?"),
     ("Name or service not known", "The host name cannot be resolved: check its spelling and DNS."),
     ("name resolution", "The host name cannot be resolved: check its spelling and DNS."),
