@@ -58,9 +58,7 @@ class Metrics:
             counted = self.store.instant(f"count by ({labels}) ({metric.series[0]})", self.at)
             if not counted.labels:
                 last = self._last_seen(metric.series[0])
-                return self._missing(
-                    metric, "not sent any more", "It was there before: what changed in the service?", last
-                )
+                return self._missing(metric, *_gone(metric), last)
             doubts = [*_labels(metric, counted), *self._type(metric), *self._values(metric)]
             return judged(
                 metric.name, "metric", doubts, fine=_fine(metric, counted), last_seen=self._newest(metric.series[0]),
@@ -161,6 +159,12 @@ def _never(metric: Metric, names: frozenset[str]) -> tuple[str, str]:
     if there:
         return f"never seen; {there[0]} is there", f"Rename {there[0]} to {metric.name}{_in_unit(metric)}."
     return "never seen", f"Export the {metric.kind} {metric.name}{_braces(metric)}{_in_unit(metric)}."
+
+
+def _gone(metric: Metric) -> tuple[str, str]:
+    if metric.own:
+        return "none in the last 5 minutes", "Nothing is scraped or probed any more: see the Setup page."
+    return "none in the last 5 minutes", "It was there before: is it still scraped, and what changed in the service?"
 
 
 def _base(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,6 @@ from lib.ui import cache, runtime
 from lib.ui.clock import now
 
 TTL_S = 60
-EVERY = timedelta(seconds=60)
 COLUMNS = ("status", "kind", "item", "said", "hint", "needed_by", "alerts", "cards", "last_seen", "count")
 
 
@@ -25,23 +24,24 @@ def findings() -> pd.DataFrame:
     """One row per expected item, worst first, with COLUMNS: `status` (missing, doubtful, not checked, ok), `kind`,
     `item`, `said`, `hint`, `needed_by` (list of names), `alerts` and `cards` (how many of them), `last_seen` (UTC),
     `count` (series or records). A source that is down is "not checked"."""
-    at = now()
-    found, told = _ask(datetime.fromtimestamp(at.timestamp() // TTL_S * TTL_S, at.tzinfo))
+    found, told = _ask()
     collected = cache.asked.get()
     if collected is not None:
         collected.append(cache.Asked("contract", None, *told[:2], questions=tuple(notes.Question(*q) for q in told[2])))
     return found
 
 
-@st.cache_data(ttl=TTL_S, max_entries=2, show_spinner=False)
-def _ask(at: datetime) -> tuple[pd.DataFrame, tuple[datetime, float, list[tuple[Any, ...]]]]:
-    """Holds frames and plain values only, as every cache here."""
+@st.cache_data(ttl=TTL_S, max_entries=1, show_spinner=False)
+def _ask() -> tuple[pd.DataFrame, tuple[datetime, float, list[tuple[Any, ...]]]]:
+    """Holds frames and plain values only, as every cache here. Asked as of now, not of the last full minute: a series that
+    began since would read as one that ended."""
     began = time.perf_counter()
     with notes.questions() as put:
-        found = judge.judge(runtime.current().stores, at, _uses())
+        found = judge.judge(runtime.current().stores, now(), _uses())
     return _frame(found), (now(), (time.perf_counter() - began) * 1000, [tuple(question) for question in put])
 
 
+cache.others.append(_ask.clear)
 _held: dict[int, Uses] = {}
 
 
