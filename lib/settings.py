@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_origins import AT_START, origins
 
 PREFIX = "HALO_OPS_"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -320,9 +321,23 @@ def _problems(error: ValidationError) -> list[str]:
     return problems
 
 
+def changed_since(settings: Settings) -> frozenset[str]:
+    """The fields that would have another value after a restart. None where the settings are wrong by now: the restart
+    would be refused, and `load` says why."""
+    try:
+        now = load()
+    except SettingsError:
+        return frozenset()
+    return frozenset(name for name in Settings.model_fields if getattr(now, name) != getattr(settings, name))
+
+
 def table(settings: Settings) -> list[dict[str, str]]:
-    """One row per setting: `name`, `value` (a secret only as set/unset), `unit`, `default`, `help`."""
-    rows = []
+    """One row per setting: `name`, `value` (a secret only as set/unset), `unit`, `origin`, `default`, `help`.
+
+    `origin` is as `setting_origins` words it.
+    """
+    variables = {name: variable_names(name, field) for name, field in Settings.model_fields.items()}
+    rows, places, changed = [], origins(Settings, variables), changed_since(settings)
     for field_name, field in Settings.model_fields.items():
         value, default = getattr(settings, field_name), field.default
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -331,6 +346,7 @@ def table(settings: Settings) -> list[dict[str, str]]:
                 "name": variable_names(field_name, field)[0],
                 "value": _shown(value),
                 "unit": str(extra.get("unit", "")),
+                "origin": AT_START if field_name in changed else places[field_name],
                 "default": _shown(default),
                 "help": field.description or "",
             }
@@ -355,7 +371,8 @@ def main(arguments: list[str]) -> int:
         print("The settings are right.")  # noqa: T201
         return 0
     for row in table(settings):
-        print(f"{row['name']}={row['value']}  {row['unit']}\n    {row['help']} (default: {row['default'] or 'empty'})")  # noqa: T201
+        given = f"from: {row['origin']}; default: {row['default'] or 'empty'}"
+        print(f"{row['name']}={row['value']}  {row['unit']}\n    {row['help']} ({given})")  # noqa: T201
     return 0
 
 

@@ -16,6 +16,8 @@ FORBIDDEN = {
     "lib/alerts": ("lib.ui", "lib.simulator", *UI),
     "lib/telemetry": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/simulator": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
+    "lib/contract": ("lib.ui.cache", "lib.ui.runtime", "lib.simulator", "lib.settings", *UI),
+    "lib/setup": ("lib.ui", "lib.simulator", *UI),
     "lib/ui": ("lib.simulator", "duckdb", "httpx", "elasticsearch", "sqlalchemy"),
     "pages": ("lib.logs", "lib.metrics", "lib.collect", "lib.simulator", "lib.state", "duckdb", "httpx", "sqlalchemy"),
 }

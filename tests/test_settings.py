@@ -203,3 +203,20 @@ def test_more_headers_for_prometheus_come_from_one_line_or_from_a_file(
 
     assert loaded.prometheus_header_fields == {"X-Scope-OrgID": "ops", "X-Key": "a:b"}
     assert "a:b" not in repr(settings.table(loaded))
+
+
+def test_the_table_tells_where_each_value_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HALO_OPS_PORT=9000\nHALO_OPS_JOB=crm\n", encoding="utf-8")
+    (tmp_path / "password").write_text("canary\n", encoding="utf-8")
+    monkeypatch.setenv("HALO_OPS_PORT", "9001")
+    monkeypatch.setenv("HALO_OPS_LOG_LEVEL", "debug")
+    monkeypatch.setenv("ES_PASSWORD_FILE", str(tmp_path / "password"))
+
+    origin = {row["name"]: row["origin"] for row in settings.table(settings.load(zone="Europe/London"))}
+
+    assert origin["HALO_OPS_PORT"] == "environment"
+    assert origin["HALO_OPS_JOB"] == ".env"
+    assert origin["LOG_LEVEL"] == "environment HALO_OPS_LOG_LEVEL"
+    assert origin["ES_PASSWORD"] == f"file {tmp_path / 'password'} (ES_PASSWORD_FILE)"
+    assert origin["HALO_OPS_ZONE"] == "given at the start"
+    assert origin["HALO_OPS_DATA_DIR"] == "default"

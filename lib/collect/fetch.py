@@ -23,11 +23,13 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer whose body came in whole; `body` is unpacked, `content_type` lower case without parameters."""
+    """An answer whose body came in whole; `body` is unpacked, `content_type` lower case without parameters, `date` the
+    server's clock as it wrote it ("" where it did not)."""
 
     status_code: int
     content_type: str
     body: bytes
+    date: str = ""
 
 
 def open_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -50,7 +52,8 @@ async def fetch(client: httpx.AsyncClient, url: str, *, timeout_s: float, max_by
         raise FetchError("the connection closed in the middle of the answer") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise FetchError(f"no usable answer: {type(error).__name__}") from None
-    return Fetched(answer.status_code, answer.headers.get("content-type", "").split(";")[0].strip().lower(), body)
+    content_type = answer.headers.get("content-type", "").split(";")[0].strip().lower()
+    return Fetched(answer.status_code, content_type, body, answer.headers.get("date", ""))
 
 
 async def _body(answer: httpx.Response, max_bytes: int) -> bytes:

@@ -14,7 +14,7 @@ import httpx
 
 from lib.collect.cadence import Clock, phase_s, rounds, utc_now
 from lib.collect.exposition import SeriesCache, parse_exposition
-from lib.collect.fetch import FetchError, fetch, instances, open_client, without_secrets
+from lib.collect.fetch import Fetched, FetchError, fetch, instances, open_client, without_secrets
 from lib.collect.series import Presence, before, joined, samples_of
 from lib.errors import SourceError
 from lib.metrics.ingest import MetricSink, Samples
@@ -120,14 +120,7 @@ class Scraper:
         answer = await fetch(
             client, target.url, timeout_s=self._timeout_s, max_bytes=self._limits.body_bytes, accept=ACCEPT
         )
-        if answer.status_code != 200:
-            hint = ": redirects are not followed" if 300 <= answer.status_code < 400 else ""
-            raise FetchError(f"HTTP {answer.status_code}{hint}")
-        if answer.content_type in ("text/html", "application/json"):
-            raise FetchError(f"the answer is {answer.content_type}, not metrics")
-        if not answer.body.endswith(b"\n"):
-            raise FetchError("the answer breaks off in the middle of a line" if answer.body else "the answer is empty")
-        samples = await asyncio.to_thread(_parse, answer.body, target, ts_ms)
+        samples = await asyncio.to_thread(_parse, exposition_of(answer), target, ts_ms)
         self._check_caps(samples, target, ts_ms)
         return samples
 
@@ -139,6 +132,18 @@ class Scraper:
         if series > self._limits.series:
             reason = f"{series:,} series within an hour, more than the {self._limits.series:,} that are taken"
             raise _OverCapError(reason, count)
+
+
+def exposition_of(answer: Fetched) -> bytes:
+    """The body of an answer that may be metrics. Raises FetchError that says why it cannot be."""
+    if answer.status_code != 200:
+        hint = ": redirects are not followed" if 300 <= answer.status_code < 400 else ""
+        raise FetchError(f"HTTP {answer.status_code}{hint}")
+    if answer.content_type in ("text/html", "application/json"):
+        raise FetchError(f"the answer is {answer.content_type}, not metrics")
+    if not answer.body.endswith(b"\n"):
+        raise FetchError("the answer breaks off in the middle of a line" if answer.body else "the answer is empty")
+    return answer.body
 
 
 def _parse(body: bytes, target: _Target, ts_ms: int) -> Samples:

@@ -154,6 +154,10 @@ class PrometheusMetrics:
         """The server's own pending and firing alerts (`labels`, `annotations`, `state`, `activeAt`, `value`)."""
         return _answered(lambda: list(self._data("alerts")["alerts"]))
 
+    def version(self) -> str:
+        """The server's own version; not every compatible server tells."""
+        return _answered(lambda: str(self._data("status/buildinfo")["version"]))
+
     def targets(self) -> list[dict[str, Any]]:
         """What it scrapes (`labels`, `scrapeUrl`, `health`, `lastError`, `lastScrape`); not every compatible server tells."""
         return _answered(lambda: list(self._client.get_targets("active")["activeTargets"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,10 @@ class Asked:
 
 asked: ContextVar[list[Asked] | None] = ContextVar("asked", default=None)
 """Where the panel that is being drawn collects its questions."""
+
+
+others: list[Callable[[], None]] = []
+"""What clears the answers that other modules share by themselves."""
 
 
 class _Bounded(OrderedDict[Any, Any]):
@@ -159,6 +164,8 @@ def expire() -> None:
     """Has every question asked anew; last good answers stay. For the refresh button."""
     _ask.clear()
     _failures.clear()
+    for clear in others:
+        clear()
 
 
 def forget() -> None:

@@ -32,6 +32,14 @@ PAGES = (
     Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
+    Entry(
+        "contract.py",
+        "Contract",
+        ":material/fact_check:",
+        "contract",
+        "Which metric or field is missing or wrong",
+    ),
+    Entry("setup.py", "Setup", ":material/settings:", "setup", "Whether each source answers; every setting"),
 )
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.errors import QueryError, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
+from lib.ui.pages import entry
 
 _DRAWN = "_drawn_panels"
 of_page: ContextVar[list[tuple[str, cache.Asked]] | None] = ContextVar("of_page", default=None)
@@ -83,8 +84,11 @@ def _say_notes(questions: list[cache.Asked]) -> None:
             st.caption(f"{badge} {texts[0]}{more}", help="\n\n".join(texts))
 
 
-def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None) -> None:
-    """One quiet block in the middle of a card: shape, sentence, and what can be done about it."""
+def _state(
+    glyph: str, words: str, detail: str = "", action: tuple[str, Callable[[], None]] | None = None,
+    page: tuple[str, str] | None = None,
+) -> None:  # fmt: skip
+    """One quiet block in the middle of a card: shape, sentence, and what can be done about it, here or on a page."""
     with st.container(horizontal_alignment="center", vertical_alignment="center", gap="xsmall"):
         st.markdown(f"{glyph} {words}", text_alignment="center")
         if detail:
@@ -92,6 +96,8 @@ def _state(glyph: str, words: str, detail: str = "", action: tuple[str, Callable
         if action:
             name, callback = action
             st.button(name, on_click=callback, key=f"act_{_title.get()}_{name}_{words}", type="tertiary")
+        if page:
+            st.page_link(str(entry(page[0]).path), label=page[1], width="content")
 
 
 def nothing_in_range(what: str = "Nothing") -> None:
@@ -108,11 +114,12 @@ def filtered_out(hidden: int, clear: Callable[[], None] | None = None) -> None:
 
 
 def never_seen(what: str) -> None:
-    """The field or metric has never been in the data: the integration does not send it."""
+    """The field or metric has never been in the data: the integration does not send it. The contract page says more."""
     _state(
         "○",
         f"**{text.esc_md(what)}** has never been seen.",
         "The integration does not send it, or collection is not set up for it.",
+        page=("contract", "See the telemetry contract"),
     )
 
 

@@ -110,6 +110,20 @@ def test_hostile_text_fetches_nothing_and_runs_nothing(
     assert "owned" not in page.title()
 
 
+def test_hostile_text_in_the_answers_of_checked_sources_stays_text(
+    hostile: str, page: Page, visit: Callable[..., Page], foreign: list[str]
+) -> None:
+    visit(f"{hostile}/setup")
+    page.get_by_role("button", name="Check all").click()
+    page.get_by_text("Look at it").first.wait_for(timeout=20_000)  # the service reports none of the other checks
+    page.wait_for_timeout(1000)
+
+    assert foreign == []
+    assert page.locator("[onerror]").count() == 0
+    assert page.locator("a[href*='evil.example'], a[href^='javascript'], img[src*='evil.example']").count() == 0
+    assert "owned" not in page.title()
+
+
 def test_the_hostile_text_did_arrive(hostile: str, page: Page, visit: Callable[..., Page]) -> None:
     visit(f"{hostile}/?range=15m")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
+from lib.setup.base import RUNNER
 from lib.stores import Stores
 from lib.ui import cache, runtime
 from lib.ui.pages import PAGES, entry
@@ -154,3 +156,42 @@ def test_a18_no_page_lets_a_text_steer_or_reorder(page: AppTest, seeded: Stores)
     cells = [str(value) for frame in test.dataframe for value in frame.value.astype(object).to_numpy().ravel()]
     assert any("U+202Egpj" in cell for cell in cells)
     assert [one for one in (*told, *cells) if "\u202e" in one or "\x1b" in one] == []
+
+
+def test_the_contract_lists_what_is_missing_worst_first(page: AppTest) -> None:
+    test = drawn(page, "contract")
+
+    lines = next(t.value for t in test.dataframe if "needed" in t.value.columns)
+    order = [("Missing", "Doubtful", "Not checked", "OK").index(status[2:]) for status in lines["status"]]
+    assert order == sorted(order)
+    # The seeded three hours are months ago: none of their samples is fresh.
+    assert "Cannot fire as things are: DBConnectionPoolExhausted, HighErrorRate" in shown(test)
+
+
+def test_setup_shows_where_settings_come_from_and_runs_a_check_off_the_page(page: AppTest) -> None:
+    test = drawn(page, "setup")
+
+    table = next(t.value for t in test.dataframe if "origin" in t.value.columns)
+    assert set(table.loc[table["name"] == "SLACK_WEBHOOK_URL", "value"]) == {"unset"}
+    next(button for button in test.button if button.key == "check_rule_file").click()
+    test.run()
+    deadline = time.monotonic() + 10
+    while RUNNER.result("rule_file") is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    test.run()
+
+    checked = next(t.value for t in test.dataframe if "said" in t.value.columns)
+    assert checked["said"].tolist() == ["5 alert rules, 5 with a threshold line"]
+
+
+def test_a_metric_that_was_never_seen_links_to_the_contract(tmp_path: Path) -> None:
+    with empty_stores(tmp_path) as stores:
+        cache.forget()
+        runtime.install(runtime.Runtime(Settings(data_dir=tmp_path, rules_file=RULES), stores, lambda: None))
+        test = drawn(AppTest.from_file(SHELL, default_timeout=30), "system")
+        runtime.install(None)
+        cache.forget()
+
+    links = [link.proto.label for link in test.get("page_link")]
+    assert "See the telemetry contract" in links

@@ -1,0 +1,1 @@
+"""What the dashboard expects of the monitored service's telemetry, what reads each part of it, and what is there."""

@@ -1,0 +1,31 @@
+"""Where the value of each setting comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
+
+DEFAULT = "default"
+AT_START = "given at the start"
+"""For a value that none of the places has now: an edit since, or an argument of the program that started it."""
+
+
+def origins(model: type[BaseSettings], variables: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Per field of `variables` (with the names that set it): "default", "environment", "file PATH (NAME_FILE)" or
+    ".env", whichever wins; with the variable's name where it is not the preferred one. Reads the places anew."""
+    environment, dotenv = EnvSettingsSource(model).env_vars, DotEnvSettingsSource(model).env_vars
+    found = {}
+    for field, names in variables.items():
+        places = (
+            *(_place("environment", name, names) for name in names if name.lower() in environment),
+            *(f"file {os.environ[name + '_FILE']} ({name}_FILE)" for name in names if os.environ.get(name + "_FILE")),
+            *(_place(".env", name, names) for name in names if name.lower() in dotenv),
+        )
+        found[field] = next(iter(places), DEFAULT)
+    return found
+
+
+def _place(where: str, name: str, names: Sequence[str]) -> str:
+    return where if name == names[0] else f"{where} {name}"
