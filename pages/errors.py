@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from lib.logs.lucene import clause
 from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
+from lib.ui.pages import entry
 from lib.ui.panel import all_good, nothing_in_range, panel
 from lib.ui.time_range import time_window
 
@@ -68,6 +70,8 @@ def samples(pattern_id: str) -> None:
     st.caption("Newest record of the pattern" if chosen is None else "Chosen record")
     st.code(record["stack"] or record["error"] or record["message"], language=None, wrap_lines=True, height=220)
     st.code(str(record["fields"]), language="json", wrap_lines=True)
+    st.page_link(str(entry("logs").path), label="Its records on the Logs page", icon=":material/search:",
+                 query_params={"q": clause("pattern_id", pattern_id)})  # fmt: skip
 
 
 def by_operation() -> None:
