@@ -30,16 +30,16 @@ def volume(window: Window, filters: dict[str, Any]) -> None:
 def top_values(window: Window, filters: dict[str, Any]) -> None:
     """The most frequent values of one field; a click filters for one."""
     names = list(dict.fromkeys([*search.field_names(window, filters), *filter(None, [state.text(state.TOP)])]))
-    field = st.selectbox("Field", names, index=names.index("operation"), key=state.TOP, bind="query-params",
+    field = st.selectbox("Field", names, index=names.index("route"), key=state.TOP, bind="query-params",
                          label_visibility="collapsed")  # fmt: skip
     found = cache.frame("log_top_values", window, **filters, field=field)
     if found.empty:
         nothing_in_range("No log record")
         return
     columns = {
-        "value": st.column_config.TextColumn("Value", width="medium"),
-        "records": st.column_config.NumberColumn("Records", width=70),
-        "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=90),
+        "value": st.column_config.TextColumn("Value", width=150),
+        "records": st.column_config.NumberColumn("Records", width=60),
+        "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=85),
     }
     shown = found.assign(value=[value or text.NONE for value in found["value"]])
     chosen = cards.table(shown, key=f"top_{field}", topic=f"top {field}", columns=columns, select=True, height=250)
@@ -61,7 +61,7 @@ def patterns(window: Window, filters: dict[str, Any]) -> None:
     columns = {
         "pattern_id": None,
         "level": st.column_config.TextColumn("Level", width=85),
-        "pattern": st.column_config.TextColumn("Pattern", width="large"),
+        "pattern": st.column_config.TextColumn("Pattern", width=280),
         "records": st.column_config.NumberColumn("Records", width=70),
         "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=90),
         "last_seen": st.column_config.DatetimeColumn("Last seen", format="D MMM HH:mm", width=100),

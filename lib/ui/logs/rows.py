@@ -22,14 +22,14 @@ from lib.window import Window
 _CONFIG: dict[str, Any] = {
     "ts": st.column_config.DatetimeColumn("When", format="D MMM HH:mm:ss.SSS", width=150),
     "level": st.column_config.TextColumn("Level", width=85),
-    "message": st.column_config.TextColumn("Message", width="medium"),
+    "message": st.column_config.TextColumn("Message", help="With the error, where there is one", width=420),
     "error": st.column_config.TextColumn("Error", width="large"),
     "stack": st.column_config.TextColumn("Stack", width="large"),
     "service": st.column_config.TextColumn("Service", width=120),
     "operation": st.column_config.TextColumn("Operation", width=130),
     "status": st.column_config.NumberColumn("Status", width=65, format="%d"),
     "duration_ms": st.column_config.NumberColumn("Took (ms)", width=85, format="%.1f"),
-    "request_id": "Request", "lead_id": "Lead", "pattern_id": "Pattern",
+    "route": st.column_config.TextColumn("Route", width=150), "request_id": "Request", "lead_id": "Lead", "pattern_id": "Pattern",
 }  # fmt: skip
 
 
@@ -93,6 +93,7 @@ def _table(found: pd.DataFrame) -> None:
         more: dict[str, Any] = {"selection_default": {"selection": {"rows": [ids.index(chosen)]}}}
     else:
         more = {}
+    st.caption("Tick a row to open it.")
     st.dataframe(
         shown, key=key, hide_index=True, column_config={name: _CONFIG.get(name, name) for name in map(str, shown.columns)},
         on_select=lambda: _open(key, ids), selection_mode="single-row", height=420 if len(shown) > 10 else "content",
@@ -108,6 +109,11 @@ def _open(key: str, ids: list[str]) -> None:
 def _column(found: pd.DataFrame, name: str) -> Any:
     if name == "level":
         return [level_label(level) for level in found["level"]]
+    if name == "message":
+        return [
+            f"{message}: {error}" if error else message
+            for message, error in zip(found["message"], found["error"], strict=True)
+        ]
     if name in found:
         return found[name]
     return [inside(fields).get(name, "") for fields in found["fields"]]

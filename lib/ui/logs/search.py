@@ -15,9 +15,9 @@ from lib.ui.query_error import query_error
 from lib.window import Window
 
 LEVELS = ("FATAL", "ERROR", "WARN", "INFO", "HTTP", "DEBUG", "UNPARSED")
-DEFAULT_COLUMNS = ("level", "message", "error", "service", "operation", "status", "duration_ms")
+DEFAULT_COLUMNS = ("level", "message", "operation", "route", "status", "duration_ms", "service")
 COLUMNS = (
-    *DEFAULT_COLUMNS, "event", "source", "method", "route", "url", "request_id", "lead_id", "version", "pattern_id",
+    *DEFAULT_COLUMNS, "error", "event", "source", "method", "url", "request_id", "lead_id", "version", "pattern_id",
     "reason",
 )  # fmt: skip
 HELP = """
