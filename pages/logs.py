@@ -42,7 +42,8 @@ def top_values(window: Window, filters: dict[str, Any]) -> None:
         "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=85),
     }
     shown = found.assign(value=[value or text.NONE for value in found["value"]])
-    chosen = cards.table(shown, key=f"top_{field}", topic=f"top {field}", columns=columns, select=True, height=250)
+    chosen = cards.table(shown, key=f"top_{field}", topic=f"top {field}", columns=columns, select=True,
+                         height=250 if len(found) > 6 else None)  # fmt: skip
     if chosen is not None:
         value = str(found["value"].loc[chosen.name])
         usable = state.can_filter(field, value)
@@ -68,7 +69,8 @@ def patterns(window: Window, filters: dict[str, Any]) -> None:
         "trend": st.column_config.BarChartColumn("Trend", y_min=0, width=110),
     }
     shown = found.assign(level=[level_label(level) for level in found["level"]])
-    chosen = cards.table(shown, key="patterns", topic="log patterns", columns=columns, select=True, height=250)
+    chosen = cards.table(shown, key="patterns", topic="log patterns", columns=columns, select=True,
+                         height=250 if len(found) > 6 else None)  # fmt: skip
     if chosen is not None:
         st.button("Filter for this pattern", icon=":material/add:", on_click=state.add,
                   args=("pattern_id", str(chosen["pattern_id"])))  # fmt: skip

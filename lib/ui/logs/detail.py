@@ -133,7 +133,9 @@ def followed(window: Window) -> None:
     took_ms = (last - first).total_seconds() * 1000
     length = text.duration_ms(took_ms) if took_ms < 10_000 else text.span(took_ms / 1000)
     more = " (the first thousand)" if len(found) >= 1000 else ""
-    st.caption(f"{text.number(len(found))} records{more} over {length}, from all kept data, oldest first.")
+    st.caption(
+        f"{text.number(len(found))} record{'' if len(found) == 1 else 's'}{more} over {length}, from all kept data, oldest first."
+    )
     if len(found) > 1:
         live_chart(log_charts.time_line(found, clock.display_zone()), key="time_line", height=180,
                    alt=f"{len(found)} records of one {_NAMED[field]} on a time line, by operation and level")  # fmt: skip
