@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,19 @@ def everything(store: DuckLogs, query: LogQuery) -> dict[str, pd.DataFrame]:
         "histogram": store.duration_histogram(query, [0, 100], step=MINUTE),
         "patterns": store.patterns(query),
         "search": store.search(query),
+        "filtered": store.totals(replace(query, lucene="*:* OR x"), by=GROUP_FIELDS, step=MINUTE, measures=MEASURES),
+        "top": store.top(query, "service"),
+        "around": store.around("0"),
+        "trace": store.trace("request_id", "r"),
         "gaps": store.gaps(query.window),
     }
 
 
 def test_an_empty_answer_has_the_columns_and_types_of_a_full_one(store: DuckLogs) -> None:
     empty = everything(store, LogQuery(AROUND))
-    store.write(batch([request(5, value=1.0, pattern="p")]), gaps=[Gap(NOON, "f", "lost", "gone", 1, 2)])
+    store.write(
+        batch([request(5, value=1.0, pattern="p", request_id="r")]), gaps=[Gap(NOON, "f", "lost", "gone", 1, 2)]
+    )
 
     full = everything(store, LogQuery(AROUND))
 
@@ -343,6 +350,82 @@ def test_a_failing_write_leaves_nothing(store: DuckLogs) -> None:
     assert store.totals(LogQuery(AROUND))["records"].tolist() == [0]
     store.write(batch([request(1, pattern="p")]))
     assert store.patterns(LogQuery(AROUND))["pattern"].tolist() == ["p"]
+
+
+def test_a_query_means_the_same_to_every_question(store: DuckLogs) -> None:
+    rows = [
+        request(10, operation="a", message="HTTP Request", fields='{"userId":"u1","n":5}', source="s"),
+        request(20, operation="b", message="HTTP Request", fields='{"userId":"u2","n":50}', level="ERROR", status=500),
+        {"operation": "c", "error": "Timed OUT after 5 s", "level": "ERROR", "pattern": "Timed OUT after <dur>"},
+    ]
+    store.write(batch(rows))
+
+    for text, kept in {
+        'userId:"u1"': {"a"}, "n:>5": {"b"}, "n:5": {"a"}, "level:error": {"b", "c"}, "timed": {"c"}, "status:5xx": {"b"},
+        "-_exists_:userId": {"c"}, "operation:(a OR c) NOT source:*": {"c"}, "duration:[10 TO 20}": {"a"},
+    }.items():  # fmt: skip
+        query = LogQuery(AROUND, lucene=text)
+        assert set(store.search(query)["operation"]) == kept, text
+        assert store.count(query) == len(kept), text
+        assert set(store.totals(query, by=["operation"], step=MINUTE)["operation"]) == kept, text
+        assert set(store.totals(query, by=["operation", "status", "level"])["operation"]) == kept, text
+        assert store.durations(query)["requests"].sum() == len(kept - {"c"}), text
+        assert store.patterns(query)["records"].sum() == len(kept), text
+
+
+def test_a_query_that_is_wrong_is_refused_with_its_place_by_every_question(store: DuckLogs) -> None:
+    query = LogQuery(AROUND, lucene="a (b")
+
+    for ask in (store.search, store.count, store.totals, store.durations, store.patterns):
+        with pytest.raises(QueryError) as refused:
+            ask(query)
+        assert refused.value.position == 4
+
+
+def test_a_count_is_of_all_that_a_search_would_find(store: DuckLogs) -> None:
+    store.write(batch({"ts": NOON + n * SECOND, "message": f"m{n % 2}"} for n in range(300)))
+    window = Window(NOON + 10 * SECOND, NOON + 110 * SECOND)
+
+    assert store.count(LogQuery(window)) == 100
+    assert store.count(LogQuery(window, text="m1")) == len(store.search(LogQuery(window, text="m1"))) == 50
+    assert store.count(LogQuery(AROUND.previous())) == 0
+
+
+def test_top_values_are_of_columns_and_of_any_other_field(store: DuckLogs) -> None:
+    fields = ['{"a":{"b":"x"}}', '{"a.b":"x"}', '{"a":{"b":7}}', "{}"]
+    store.write(batch({"fields": text, "status": 200 + n, "service": "s"} for n, text in enumerate(fields)))
+
+    nested = store.top(LogQuery(AROUND), "a.b")
+    assert nested.to_dict("list") == {"value": ["x", "", "7"], "records": [2, 1, 1], "share": [0.5, 0.25, 0.25]}
+    assert store.top(LogQuery(AROUND), "status", limit=1)["value"].tolist() == ["200"]
+    assert store.top(LogQuery(AROUND, lucene="a.b:7"), "service")["share"].tolist() == [1.0]
+    assert store.top(LogQuery(AROUND.previous()), "service").dtypes.equals(nested.dtypes)
+    with pytest.raises(QueryError, match="chart"):
+        store.top(LogQuery(AROUND), "ts")
+
+
+def test_a_record_stands_among_its_neighbours(store: DuckLogs) -> None:
+    rows = [{"id": f"{n:02}", "ts": NOON + n // 2 * SECOND, "service": "ab"[n % 2], "file": "f"} for n in range(20)]
+    store.write(batch([*rows, {"id": "far", "ts": NOON - 2 * DAY, "service": "a", "file": "g"}]))
+
+    assert store.around("10", 2, 2)["id"].tolist() == ["14", "12", "10", "08", "06"]
+    assert store.around("10", 2, 1, same="")["id"].tolist() == ["11", "10", "09", "08"]
+    assert store.around("10", 1, 1, same="file")["id"].tolist() == ["11", "10", "09"]
+    assert store.around("00", 5, 0)["id"].tolist() == ["00"]
+    assert store.around("gone").empty
+    with pytest.raises(QueryError, match="use one of"):
+        store.around("10", same="level")
+
+
+@pytest.mark.parametrize("field", ["request_id", "lead_id"])
+def test_a_trace_is_everything_of_one_in_the_order_of_time(store: DuckLogs, field: str) -> None:
+    store.write(batch({"id": str(n), "ts": NOON - n * DAY, field: "x" if n % 2 else "y"} for n in range(6)))
+
+    assert store.trace(field, "x")["id"].tolist() == ["5", "3", "1"]
+    assert store.trace(field, "x", limit=2)["id"].tolist() == ["5", "3"]
+    assert store.trace(field, "'; --").empty
+    with pytest.raises(QueryError, match="use one of"):
+        store.trace("level", "x")
 
 
 ROW = st.fixed_dictionaries(
