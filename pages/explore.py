@@ -53,7 +53,7 @@ def at_the_end(window: Window, expression: str) -> None:
         st.caption(
             f"Showing {text.number(len(found['frame']))} of {text.number(found['series'])} series, highest first"
         )
-    columns: dict[str, Any] = {name: st.column_config.TextColumn(text.esc_md(name)) for name in found["frame"]}
+    columns: dict[str, Any] = {name: st.column_config.TextColumn(name) for name in found["frame"]}
     columns["value"] = st.column_config.NumberColumn("Value", format="%.6g")
     cards.table(
         found["frame"],
