@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from lib.logs.lucene import clause
 from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
+from lib.ui.logs.state import address_of_pattern
 from lib.ui.pages import entry
 from lib.ui.panel import all_good, nothing_in_range, panel
 from lib.ui.time_range import time_window
@@ -71,7 +71,7 @@ def samples(pattern_id: str) -> None:
     st.code(record["stack"] or record["error"] or record["message"], language=None, wrap_lines=True, height=220)
     st.code(str(record["fields"]), language="json", wrap_lines=True)
     st.page_link(str(entry("logs").path), label="Its records on the Logs page", icon=":material/search:",
-                 query_params={"q": clause("pattern_id", pattern_id)})  # fmt: skip
+                 query_params=address_of_pattern(pattern_id))  # fmt: skip
 
 
 def by_operation() -> None:

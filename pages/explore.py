@@ -4,14 +4,13 @@ from typing import Any
 
 import streamlit as st
 
-from lib.metrics.promql.parse import LONGEST_TEXT
 from lib.signals.explore import MOST_SERIES
 from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import nothing_in_range, panel
-from lib.ui.promql_help import EXPRESSION, promql_help
+from lib.ui.promql_help import EXPRESSION, expression_box, promql_help
 from lib.ui.time_range import time_window
 from lib.window import Window
 
@@ -21,8 +20,7 @@ EXAMPLE = "sum by (status_code) (rate(http_requests_total[5m]))"
 def question() -> str:
     """The expression, with help to type it."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.text_area("PromQL", key=EXPRESSION, bind="query-params", max_chars=LONGEST_TEXT, height=80,
-                     placeholder=f"{EXAMPLE}   (Ctrl+Enter asks)", label_visibility="collapsed")  # fmt: skip
+        expression_box(EXAMPLE)
         with st.popover("Insert", icon=":material/add:", key="promql_help"):
             promql_help(time_window())
     return str(st.session_state.get(EXPRESSION) or "").strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from lib.logs.base import LogQuery, Match
 from lib.personal import hide_records
-from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, reaches, share, trend
+from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, mini_trends, reaches, share, trend
 from lib.signals.rulebook import rule_trend
 from lib.stores import Stores
 from lib.window import Window
@@ -104,19 +103,6 @@ def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataF
 def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:
     found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("pattern_id",))
     return dict(zip(found["pattern_id"], found["records"].astype("float64"), strict=True))
-
-
-def mini_trends(stores: Stores, query: LogQuery, ids: pd.Series[str]) -> list[list[float]]:
-    """A short list of counts per pattern of the query's records, for a spark line."""
-    if ids.empty:
-        return []
-    window = query.window
-    step = window.step(30, floor=timedelta(minutes=1))
-    wanted = replace(query, where=(*query.where, Match("pattern_id", tuple(ids))))
-    found = stores.logs.totals(wanted, ("pattern_id",), step)
-    wide = found.pivot_table(index="ts", columns="pattern_id", values="records", aggfunc="sum")
-    wide = wide.reindex(index=window.buckets(step).as_unit("ns"), columns=list(ids)).fillna(0.0)
-    return [[float(count) for count in wide[name]] for name in ids]
 
 
 def error_samples(

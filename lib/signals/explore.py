@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.metrics.selector import selector, series_name
 from lib.signals.base import evenly, metric_step
 from lib.stores import Stores
 from lib.window import Window
@@ -15,12 +16,11 @@ MOST_SERIES = 50
 """Lines of one chart: more cannot be told apart, and slow the browser down."""
 
 MOST_NAMES = 2000
-_Q = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def explore_range(stores: Stores, window: Window, *, expression: str, most: int = MOST_SERIES) -> dict[str, Any]:
     """An expression over time: `frame` (index `ts`, a float column per series, NaN = no sample), `series` (how many
-    there are), `step_s` and `warnings`. Of more than `most` series those with the highest last value are in the frame.
+    there are; None without any), `step_s` and `warnings`. Of more than `most` series those with the highest last value are in the frame.
 
     No sample: a frame without columns. Raises QueryError, SourceError.
     """
@@ -32,7 +32,7 @@ def explore_range(stores: Stores, window: Window, *, expression: str, most: int 
     names = _distinct([series_name(found.labels[row]) for row in order])
     frame = pd.DataFrame({name: values[row] for name, row in zip(names, order, strict=True)}, index=index)
     return {
-        "frame": frame, "series": len(found.labels), "step_s": step.total_seconds(), "warnings": found.warnings,
+        "frame": frame, "series": len(found.labels) or None, "step_s": step.total_seconds(), "warnings": found.warnings,
     }  # fmt: skip
 
 
@@ -40,38 +40,23 @@ def explore_instant(stores: Stores, window: Window, *, expression: str, most: in
     """An expression at the window's end: `frame` with a column per label and `value`, highest first; `series` in all."""
     found = stores.metrics.instant(expression, window.end)
     frame = found.frame().drop(columns="ts").sort_values("value", ascending=False, ignore_index=True, kind="stable")
-    return {"frame": frame.head(most), "series": len(frame), "warnings": found.warnings}
+    return {"frame": frame.head(most), "series": len(frame) or None, "warnings": found.warnings}
 
 
-def metric_names(stores: Stores, window: Window) -> list[str]:
-    """The names of all metrics, sorted, at most MOST_NAMES."""
-    return stores.metrics.label_values("__name__")[:MOST_NAMES]
+def metric_names(stores: Stores, window: Window) -> dict[str, list[str]]:
+    """The `names` of all metrics, sorted, at most MOST_NAMES."""
+    return {"names": stores.metrics.label_values("__name__")[:MOST_NAMES]}
 
 
-def metric_labels(stores: Stores, window: Window, *, metric: str) -> list[str]:
-    """The names of the labels that a metric's series had at the window's end."""
+def metric_labels(stores: Stores, window: Window, *, metric: str) -> dict[str, list[str]]:
+    """The `names` of the labels that a metric's series had at the window's end."""
     found = stores.metrics.instant(selector(metric), window.end)
-    return sorted({name for labels in found.labels for name in labels} - {"__name__"})
+    return {"names": sorted({name for labels in found.labels for name in labels} - {"__name__"})}
 
 
-def label_values(stores: Stores, window: Window, *, metric: str, label: str) -> list[str]:
-    """Every value that a label of a metric has had, sorted, at most MOST_NAMES."""
-    return stores.metrics.label_values(label, selector(metric))[:MOST_NAMES]
-
-
-def selector(metric: str, label: str = "", value: str = "") -> str:
-    """The PromQL selector of a metric, whatever is in its name and in the label's value."""
-    named = metric if metric.replace("_", "a").replace(":", "a").isalnum() and metric.isascii() else ""
-    parts = [] if named else [f'__name__="{metric.translate(_Q)}"']
-    if label:
-        parts.append(f'{label}="{value.translate(_Q)}"')
-    return f"{named}{{{', '.join(parts)}}}" if parts else named
-
-
-def series_name(labels: Any) -> str:
-    """A series as PromQL writes it: ``up{instance="a"}``; "value" for one without labels."""
-    rest = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()) if name != "__name__")
-    return f"{labels.get('__name__', '')}{f'{{{rest}}}' if rest else ''}" or "value"
+def label_values(stores: Stores, window: Window, *, metric: str, label: str) -> dict[str, list[str]]:
+    """Every value (`names`) that a label of a metric has had, sorted, at most MOST_NAMES."""
+    return {"names": stores.metrics.label_values(label, selector(metric))[:MOST_NAMES]}
 
 
 def _highest(values: np.ndarray[Any, Any]) -> list[int]:

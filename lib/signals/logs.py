@@ -9,8 +9,7 @@ import pandas as pd
 
 from lib.logs.base import LogQuery, Match
 from lib.personal import hide, hide_records, hide_value
-from lib.signals.base import filled, log_step
-from lib.signals.errors import mini_trends
+from lib.signals.base import filled, log_step, mini_trends
 from lib.stores import Stores
 from lib.window import Window
 
@@ -32,8 +31,12 @@ def log_records(
     return hide_records(stores.logs.search(_query(window, lucene, levels), limit, before))
 
 
-def log_counts(stores: Stores, window: Window, *, lucene: str = "", levels: tuple[str, ...] = ()) -> dict[str, int]:
-    """How many records the filter leaves (`found`) of those in the window (`every`). Raises SourceError, QueryError."""
+def log_counts(
+    stores: Stores, window: Window, *, lucene: str = "", levels: tuple[str, ...] = ()
+) -> dict[str, int | None]:
+    """How many records the filter leaves (`found`) of those in the window (`every`); None while the store is empty."""
+    if stores.logs.oldest() is None:
+        return {"found": None, "every": None}
     found = stores.logs.count(_query(window, lucene, levels))
     filtered = bool(lucene.strip() or levels)
     return {"found": found, "every": stores.logs.count(LogQuery(window)) if filtered else found}
@@ -78,9 +81,9 @@ def log_patterns(
 
 
 def log_record(stores: Stores, window: Window, *, record_id: str) -> dict[str, Any]:
-    """One record as `LogStore.record` gives it; empty where it is not kept (any more). The window does not matter."""
+    """`record`: one as `LogStore.record` gives it; empty where it is not kept (any more). The window does not matter."""
     found = stores.logs.record(record_id)
-    return {} if found is None else {name: hide(value, name) for name, value in found.items()}
+    return {"record": {} if found is None else {name: hide(value, name) for name, value in found.items()}}
 
 
 def log_around(

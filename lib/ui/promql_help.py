@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from lib.errors import QueryError, SourceError
-from lib.signals.explore import selector
+from lib.metrics.promql.parse import LONGEST_TEXT
+from lib.metrics.selector import selector
 from lib.ui import cache, text
 from lib.window import Window
 
@@ -21,16 +22,22 @@ SHAPES = {
 _METRIC, _LABEL, _VALUE, _SHAPE = "help_metric", "help_label", "help_value", "help_shape"
 
 
+def expression_box(example: str) -> None:
+    """Where the expression is typed; it is in the address."""
+    st.text_area("PromQL", key=EXPRESSION, bind="query-params", max_chars=LONGEST_TEXT, height=80,
+                 placeholder=f"{example}   (Ctrl+Enter asks)", label_visibility="collapsed")  # fmt: skip
+
+
 def promql_help(window: Window) -> None:
     """Choices from the store itself; the button puts their expression at the end of what is typed."""
     try:
-        names = cache.frame("metric_names", window)
+        names = cache.frame("metric_names", window)["names"]
         if not names:
             st.caption("The store has no metric yet.")
             return
         metric = st.selectbox("Metric", names, key=_METRIC)
-        label = st.selectbox("Label", ["", *cache.frame("metric_labels", window, metric=metric)], key=_LABEL)
-        values = cache.frame("label_values", window, metric=metric, label=label) if label else []
+        label = st.selectbox("Label", ["", *cache.frame("metric_labels", window, metric=metric)["names"]], key=_LABEL)
+        values = cache.frame("label_values", window, metric=metric, label=label)["names"] if label else []
         value = st.selectbox("Value", values, key=f"{_VALUE}_{metric}_{label}", disabled=not label)
     except (SourceError, QueryError) as error:
         st.caption(f":orange[◆] {text.esc_md(error)}")

@@ -26,7 +26,7 @@ _NAMED = {"request_id": "request", "lead_id": "lead"}
 
 def detail(window: Window, record_id: str) -> None:
     """The record, in one of VIEWS."""
-    record = cache.frame("log_record", window, record_id=record_id)
+    record = cache.frame("log_record", window, record_id=record_id)["record"]
     _bar(record)
     if not record:
         st.caption("This record is not kept any more.")

@@ -93,7 +93,9 @@ def _table(found: pd.DataFrame) -> None:
         more: dict[str, Any] = {"selection_default": {"selection": {"rows": [ids.index(chosen)]}}}
     else:
         more = {}
-    st.caption("Tick a row to open it.")
+    held = state.text(state.RECORD) or state.page() > 1
+    still = " The list stands still while a record or an older page is open." if held else ""
+    st.caption(f"Tick a row to open it.{still}")
     st.dataframe(
         shown, key=key, hide_index=True, column_config={name: _CONFIG.get(name, name) for name in map(str, shown.columns)},
         on_select=lambda: _open(key, ids), selection_mode="single-row", height=420 if len(shown) > 10 else "content",

@@ -111,6 +111,11 @@ def narrower(query: str, field: str, value: str, *, negated: bool = False) -> st
     return narrowed if _valid(narrowed) else None
 
 
+def address_of_pattern(pattern_id: str) -> dict[str, str]:
+    """What the address of this page needs to show one pattern's records, for links from other pages."""
+    return {QUERY: clause("pattern_id", pattern_id)}
+
+
 def _valid(query: str) -> bool:
     try:
         parse(query)
