@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
 from lib.stores import Stores
 from lib.ui import cache, runtime
 from lib.ui.logs.rows import as_csv, as_lines
 from lib.ui.pages import entry
-from tests.seed import HOUR, NOW, RULES, batch, empty_stores, fill, record
+from tests.seed import HOUR, NOW, RULES, WHOLE, batch, empty_stores, fill, record
 
 SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
 
@@ -67,16 +68,10 @@ def table(test: AppTest, column: str) -> pd.DataFrame:
 def test_a_page_of_records_says_how_many_there_are(page: AppTest) -> None:
     test = drawn(page, "logs")
 
-    total = runtime.current().stores.logs.count(_hour())
+    total = runtime.current().stores.logs.count(LogQuery(HOUR))
     assert total > 150
     assert f"Showing {min(total, 200)} of {total}" in said(test)
     assert len(table(test, "message")) == min(total, 200)
-
-
-def _hour() -> object:
-    from lib.logs.base import LogQuery
-
-    return LogQuery(HOUR)
 
 
 def test_a_query_narrows_every_card(page: AppTest) -> None:
@@ -134,6 +129,20 @@ def test_a_lead_is_followed_through_all_kept_data(page: AppTest) -> None:
     assert trace["offset"].iloc[0] == "+0.0 ms"
     assert "Mail to j***@example.com bounced" in trace["message"].tolist()
     assert trace["ts"].is_monotonic_increasing
+
+
+def test_older_pages_go_on_where_the_one_before_ended(page: AppTest) -> None:
+    page.query_params["range"] = f"{WHOLE.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
+    first = table(drawn(page, "logs"), "message")["ts"]
+
+    test = page.button(key="older").click().run()
+
+    total = runtime.current().stores.logs.count(LogQuery(WHOLE))
+    assert f"Showing 201–400 of {total}" in said(test)
+    assert test.session_state["page"] == "2"
+    assert table(test, "message")["ts"].iloc[0] <= first.iloc[-1]
+    test = test.button(key="newer").click().run()
+    assert table(test, "message")["ts"].tolist() == first.tolist()
 
 
 def test_columns_of_any_field_can_be_chosen(page: AppTest) -> None:
