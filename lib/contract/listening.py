@@ -125,6 +125,25 @@ class Logs:
         """None."""
         return None
 
+    def count(self, query: LogQuery) -> int:
+        """0; it needs no field."""
+        self._note(query, [])
+        return 0
+
+    def top(self, query: LogQuery, field: str, limit: int = 20) -> pd.DataFrame:
+        """No rows; which field is the viewer's choice."""
+        self._note(query, [])
+        return _empty(answers.TOP_DTYPES)
+
+    def around(self, record_id: str, before: int = 10, after: int = 10, same: str = "service") -> pd.DataFrame:
+        """No rows."""
+        return _empty(answers.SEARCH_DTYPES)
+
+    def trace(self, field: str, value: str, limit: int = 1000) -> pd.DataFrame:
+        """No rows."""
+        self.reads.add(("", field))
+        return _empty(answers.SEARCH_DTYPES)
+
     def newest(self) -> datetime | None:
         """A moment ago, so that askers go on."""
         return MOMENT

@@ -19,6 +19,7 @@ SEARCH_DTYPES: dict[str, str] = {
     "truncated": "bool", "fields": TEXT,
 }  # fmt: skip
 GAP_DTYPES = {"ts": TS, "file": TEXT, "kind": TEXT, "records": "int64", "bytes": "int64", "reason": TEXT}
+TOP_DTYPES = {"value": TEXT, "records": "int64", "share": "float64"}
 PATTERN_DTYPES = {
     "pattern_id": TEXT, "pattern": TEXT, "level": TEXT, "records": "int64", "first_seen": TS, "last_seen": TS,
     "first_ever": TS,

@@ -11,6 +11,12 @@ import pandas as pd
 
 from lib.window import Window
 
+FOLLOWED = ("request_id", "lead_id")
+"""What `trace` can follow."""
+
+NEAR = ("service", "file")
+"""What `around` can stay within; "" is everything."""
+
 GROUP_FIELDS = (
     "level", "service", "version", "event", "source", "operation", "method", "route", "status", "pattern_id",
 )  # fmt: skip
@@ -34,11 +40,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which records: those in the window for which every `where` holds and, in `search`, whose text has `text`."""
+    """Which records: those in the window for which every `where` holds and that `lucene` (lib.logs.lucene) selects and,
+    in `search` and `count`, whose text has `text`. A wrong `lucene` is a QueryError with its position.
+    """
 
     window: Window
     where: tuple[Match, ...] = ()
     text: str = ""
+    lucene: str = ""
 
 
 class LogStore(Protocol):
@@ -89,6 +98,22 @@ class LogStore(Protocol):
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """One record as `search` returns it, `fields` decoded; None where it is not kept (any more)."""
+
+    def count(self, query: LogQuery) -> int:
+        """How many records `search` finds in all, in exactly the window."""
+
+    def top(self, query: LogQuery, field: str, limit: int = 20) -> pd.DataFrame:
+        """The most frequent values of any field, those in `fields` among them: `value` (text, "" where a record has
+        none), `records`, `share` (0-1 of all records of the query). Exactly the window."""
+
+    def around(self, record_id: str, before: int = 10, after: int = 10, same: str = "service") -> pd.DataFrame:
+        """The record with those nearest to it in the order of `search`, within a day: columns of `search`, newest first.
+
+        `before` counts older ones, `after` newer ones; `same` is one of NEAR or "". Empty where the record is gone.
+        """
+
+    def trace(self, field: str, value: str, limit: int = 1000) -> pd.DataFrame:
+        """Every kept record of one request or lead (`field` of FOLLOWED), the first `limit`: columns of `search`, oldest first."""
 
     def newest(self) -> datetime | None:
         """The time of the newest record; None for an empty store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,39 @@ class DuckLogs:
         row = {str(name): value for name, value in rows[0].items()}
         return row | {"fields": _decoded(row["fields"])}
 
+    def count(self, query: LogQuery) -> int:
+        """How many records `search` finds in all, in exactly the window."""
+        return int(next(iter(self._ask(questions.count(query)).values()))[0])
+
+    def top(self, query: LogQuery, field: str, limit: int = 20) -> pd.DataFrame:
+        """The most frequent values of any field: `value` ("" where a record has none), `records`, `share` (0-1)."""
+        found = self._ask(questions.top(query, field, max(1, min(limit, MOST_ROWS))))
+        return answers.frame(found | {"share": found["records"] / found["counted"]}, answers.TOP_DTYPES)
+
+    def around(self, record_id: str, before: int = 10, after: int = 10, same: str = "service") -> pd.DataFrame:
+        """The record with those nearest to it, newest first; empty where it is gone."""
+        held = self._rows(questions.anchor(record_id))
+        if not held:
+            return answers.frame(
+                self._ask(questions.record(record_id, tuple(answers.SEARCH_DTYPES))), answers.SEARCH_DTYPES
+            )
+        place = {"service": held[0][1], "file": held[0][2]}
+        near = (same, place.get(same, "")) if same else None
+        ask = partial(questions.beside, (held[0][0], record_id), tuple(answers.SEARCH_DTYPES), near=near)
+        parts = [
+            self._ask(ask(min(after, MOST_ROWS), newer=True)),
+            self._ask(questions.record(record_id, tuple(answers.SEARCH_DTYPES))),
+            self._ask(ask(min(before, MOST_ROWS), newer=False)),
+        ]
+        newer, itself, older = (answers.frame(part, answers.SEARCH_DTYPES) for part in parts)
+        return pd.concat([newer.iloc[::-1], itself, older], ignore_index=True)
+
+    def trace(self, field: str, value: str, limit: int = 1000) -> pd.DataFrame:
+        """Every kept record of one request or lead, the first `limit`, oldest first."""
+        limit = max(1, min(limit, MOST_ROWS))
+        found = self._ask(questions.trace(field, value, tuple(answers.SEARCH_DTYPES), limit))
+        return answers.frame(found, answers.SEARCH_DTYPES)
+
     def newest(self) -> datetime | None:
         """The time of the newest record; None for an empty store."""
         return self._moment("SELECT max(ts) FROM records")
@@ -225,6 +259,9 @@ class DuckLogs:
 
     def _ask(self, sql: Sql) -> dict[str, Any]:
         return notes.timed(self.name, sql.text, lambda: self._db.columns(sql.text, sql.params), _rows)
+
+    def _rows(self, sql: Sql) -> list[tuple[Any, ...]]:
+        return notes.timed(self.name, sql.text, lambda: self._db.rows(sql.text, sql.params), len)
 
     def _moment(self, sql: str) -> datetime | None:
         found = self._db.rows(sql)[0][0]

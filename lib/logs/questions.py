@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from lib.errors import QueryError
-from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery
+from lib.logs.base import FOLLOWED, GROUP_FIELDS, MEASURES, NEAR, LogQuery
 from lib.logs.conditions import Sql, contains_text, joined, matches, minute_range, naive
+from lib.logs.lucene import EVERYTHING, Kind, kind_of
+from lib.logs.lucene_parse import parse
+from lib.logs.lucene_sql import lucene, value
 from lib.logs.rollup import RESOLVED_LATENCY
 from lib.logs.schema import LATENCY_GROUPS, SUMS
 from lib.window import DAY, Window
@@ -24,9 +27,12 @@ def totals(
     """Sums of `measures` per bucket (`ts`: minute since 1970) and group."""
     _allowed(by, GROUP_FIELDS, "grouped by")
     _allowed(measures, MEASURES, "added up as")
-    where = matches(query.where)
     wanted = ", ".join(("minute", *dict.fromkeys((*by, *measures))))
-    parts = (_sums_of(size, wanted, first, last) + where for size, first, last in _spans(query, step, rolled_until))
+    if _needs_records(query):
+        parts = [_records(query, wanted)]
+    else:
+        where = matches(query.where)
+        parts = [_sums_of(size, wanted, first, last) + where for size, first, last in _spans(query, step, rolled_until)]
     sums = [f"CAST(coalesce(sum({name}), 0) AS {SUMS[name]}) AS {name}" for name in measures]
     return _grouped(joined("UNION ALL", parts), by, sums, query.window, step)
 
@@ -35,7 +41,8 @@ def latency(query: LogQuery, by: Sequence[str], step: timedelta | None, rolled_u
     """Requests, summed and largest duration per bucket, group and latency bucket, sorted by these."""
     _allowed(by, LATENCY_GROUPS, "grouped by")
     fields = {match.field for match in query.where}
-    source = _rolled_latency(query, step, rolled_until) if fields <= set(LATENCY_GROUPS) else _raw_latency(query)
+    in_sums = fields <= set(LATENCY_GROUPS) and not _needs_records(query)
+    source = _rolled_latency(query, step, rolled_until) if in_sums else _raw_latency(query)
     sums = (
         "CAST(sum(requests) AS BIGINT) AS requests", "CAST(sum(sum_ms) AS DOUBLE) AS sum_ms", "max(max_ms) AS max_ms",
     )  # fmt: skip
@@ -57,7 +64,7 @@ def _rolled_latency(query: LogQuery, step: timedelta | None, rolled_until: int) 
 def _raw_latency(query: LogQuery) -> Sql:
     """The same rows from the records themselves, for a match that the latency sums do not carry."""
     first, last = minute_range(query)
-    where = matches(query.where, raw=True)
+    where = matches(query.where, raw=True) + "AND" + lucene(query.lucene)
     return (
         Sql(
             "SELECT minute, service, version, method, route, status, bucket, 1 AS requests, duration_ms AS sum_ms, "
@@ -79,8 +86,12 @@ def _raw_latency(query: LogQuery) -> Sql:
 def patterns(query: LogQuery, limit: int, rolled_until: int) -> Sql:
     """The patterns with most records: their main level, count, first and last minute here and first minute ever."""
     where = matches(query.where)
+    spans = _spans(query, None, rolled_until)
     parts = []
-    for size, first, last in _spans(query, None, rolled_until):
+    if _needs_records(query):
+        ends = "minute AS first_minute, minute AS last_minute"
+        parts, spans = [_records(query, ", ".join(("pattern_id", "level", "records", ends)))], []
+    for size, first, last in spans:
         ends = "first_minute, last_minute" if size == "hour" else "minute AS first_minute, minute AS last_minute"
         parts.append(_sums_of(size, ", ".join(("pattern_id", "level", "records", ends)), first, last) + where)
     return (
@@ -104,7 +115,7 @@ def patterns(query: LogQuery, limit: int, rolled_until: int) -> Sql:
 def search(query: LogQuery, columns: Sequence[str], limit: int, before: tuple[datetime, str] | None) -> Sql:
     """The newest `limit` records of exactly the window that come after `before` in the order newest first."""
     wanted = " ".join(("SELECT", ", ".join(columns), "FROM records WHERE ts >= ? AND ts < ? AND"))
-    found = Sql(wanted, _ends(query.window)) + matches(query.where, raw=True) + "AND" + contains_text(query.text)
+    found = Sql(wanted, _ends(query.window)) + _selected(query)
     if before is not None:
         moment = naive(before[0])
         found += Sql("AND ts <= ? AND (ts < ? OR id < ?)", (moment, moment, before[1]))
@@ -114,6 +125,68 @@ def search(query: LogQuery, columns: Sequence[str], limit: int, before: tuple[da
 def record(record_id: str, columns: Sequence[str]) -> Sql:
     """The record of that id: no row or one."""
     return Sql(" ".join(("SELECT", ", ".join(columns), "FROM records WHERE id = ? LIMIT 1")), (record_id,))
+
+
+def count(query: LogQuery) -> Sql:
+    """How many records of exactly the window `search` would find."""
+    return Sql("SELECT count(*) FROM records WHERE ts >= ? AND ts < ? AND", _ends(query.window)) + _selected(query)
+
+
+def top(query: LogQuery, field: str, limit: int) -> Sql:
+    """The `limit` most frequent values, how often, and how many records there are in all."""
+    if kind_of(field) is Kind.TIME:
+        raise QueryError("times are not counted by value: look at the chart")
+    held = Sql("SELECT coalesce(") + value(field) + Sql(", '') AS value FROM records WHERE ts >= ? AND ts < ? AND",
+                                                        _ends(query.window)) + _selected(query)  # fmt: skip
+    counted = "SELECT value, count(*) AS records, CAST(sum(count(*)) OVER () AS BIGINT) AS counted FROM ("
+    return Sql(counted) + held + Sql(") GROUP BY value ORDER BY records DESC, value LIMIT ?", (limit,))
+
+
+def anchor(record_id: str) -> Sql:
+    """Where a record stands: its time, service and file; no row or one."""
+    return Sql("SELECT ts, service, file FROM records WHERE id = ? LIMIT 1", (record_id,))
+
+
+def beside(
+    at: tuple[datetime, str], columns: Sequence[str], limit: int, near: tuple[str, str] | None, *, newer: bool
+) -> Sql:
+    """The `limit` records next to one at (ts, id), nearest first, within a day; `near` is a field and its value."""
+    end, less, order = (at[0] + DAY, ">", "") if newer else (at[0] - DAY, "<", "DESC")
+    place = f"FROM records WHERE ts {less}= ? AND ts {'<' if newer else '>'}= ? AND (ts {less} ? OR id {less} ?)"
+    found = Sql(" ".join(("SELECT", ", ".join(columns), place)), (at[0], end, at[0], at[1]))
+    if near is not None:
+        _allowed((near[0],), NEAR, "kept within")
+        found += Sql(f"AND {near[0]} = ?", (near[1],))
+    return found + Sql(f"ORDER BY ts {order}, id {order} LIMIT ?", (limit,))
+
+
+def trace(field: str, text: str, columns: Sequence[str], limit: int) -> Sql:
+    """Every kept record with this value, oldest first."""
+    _allowed((field,), FOLLOWED, "followed by")
+    wanted = " ".join(("SELECT", ", ".join(columns), "FROM records WHERE", field, "= ? ORDER BY ts, id LIMIT ?"))
+    return Sql(wanted, (text, limit))
+
+
+def _selected(query: LogQuery) -> Sql:
+    """What the records table must hold besides the window."""
+    return matches(query.where, raw=True) + "AND" + contains_text(query.text) + "AND" + lucene(query.lucene)
+
+
+def _needs_records(query: LogQuery) -> bool:
+    """Whether the sums cannot answer: they have no texts."""
+    return parse(query.lucene) != EVERYTHING
+
+
+def _records(query: LogQuery, columns: str) -> Sql:
+    """The rows of the sums made from the records themselves, one each."""
+    first, last = minute_range(query)
+    head = " ".join((
+        "SELECT", columns, "FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, 1 AS records,",
+        "* REPLACE (coalesce(CAST(status AS VARCHAR), '') AS status) FROM records",
+        "WHERE epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
+    ))  # fmt: skip
+    found = Sql(head, (first * 60_000, last * 60_000)) + matches(query.where, raw=True)
+    return found + "AND" + lucene(query.lucene) + ")"
 
 
 def gaps(window: Window) -> Sql:

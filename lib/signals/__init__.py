@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lib.signals import errors, health, leads, overview, performance, queues, rulebook, system
+from lib.signals import errors, explore, health, leads, logs, overview, performance, queues, rulebook, system
 from lib.signals.base import Signal
 
 TTL_S = 60
@@ -12,6 +12,9 @@ _FUNCTIONS = (
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
     errors.http_error_ratio_by_route, errors.error_patterns, errors.error_samples, errors.pattern_trend,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,
+    logs.log_records, logs.log_counts, logs.log_levels, logs.log_top_values, logs.log_patterns, logs.log_record,
+    logs.log_around, logs.log_trace, logs.log_export,
+    explore.explore_range, explore.explore_instant, explore.metric_names, explore.metric_labels, explore.label_values,
     performance.latency_summary, performance.latency_trend, performance.p95_by_rule, performance.latency_distribution,
     performance.latency_heatmap, performance.slowest_routes, performance.route_latency, performance.request_rate,
     performance.requests_by_status, performance.active_connections, performance.query_latency, performance.query_rate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +97,19 @@ def filled(
     wide = wide.reindex(index=buckets, columns=[*dict.fromkeys([*columns, *wide.columns])]).astype("float64")
     known = known_buckets(stores, buckets, step)
     return empty_if_unknown(tidy(wide.where(wide.notna() | ~known[:, None], 0.0)))
+
+
+def mini_trends(stores: Stores, query: LogQuery, ids: pd.Series[str]) -> list[list[float]]:
+    """A short list of counts per pattern of the query's records, for a spark line."""
+    if ids.empty:
+        return []
+    window = query.window
+    step = window.step(30, floor=timedelta(minutes=1))
+    wanted = replace(query, where=(*query.where, Match("pattern_id", tuple(ids))))
+    found = stores.logs.totals(wanted, ("pattern_id",), step)
+    wide = found.pivot_table(index="ts", columns="pattern_id", values="records", aggfunc="sum")
+    wide = wide.reindex(index=window.buckets(step).as_unit("ns"), columns=list(ids)).fillna(0.0)
+    return [[float(count) for count in wide[name]] for name in ids]
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lib.logs.base import LogQuery, Match
-from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, reaches, share, trend
+from lib.personal import hide_records
+from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, mini_trends, reaches, share, trend
 from lib.signals.rulebook import rule_trend
 from lib.stores import Stores
 from lib.window import Window
@@ -92,7 +93,7 @@ def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataF
     found["share"] = found["records"] / total if total else np.nan
     found["before"] = before(stores, window, found["pattern_id"].map(past))
     found["is_new"] = found["before"].eq(0) & ~(found["first_ever"] < window.start)
-    found["trend"] = _mini_trends(stores, window, found["pattern_id"])
+    found["trend"] = mini_trends(stores, LogQuery(window, (ERROR_LEVELS,)), found["pattern_id"])
     columns = [
         "pattern_id", "pattern", "level", "records", "share", "before", "is_new", "first_seen", "last_seen", "trend"
     ]  # fmt: skip
@@ -104,28 +105,17 @@ def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:
     return dict(zip(found["pattern_id"], found["records"].astype("float64"), strict=True))
 
 
-def _mini_trends(stores: Stores, window: Window, ids: pd.Series[str]) -> list[list[float]]:
-    """A short list of counts per pattern, for a spark line."""
-    if ids.empty:
-        return []
-    step = window.step(30, floor=timedelta(minutes=1))
-    wanted = Match("pattern_id", tuple(ids))
-    found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS, wanted)), ("pattern_id",), step)
-    wide = found.pivot_table(index="ts", columns="pattern_id", values="records", aggfunc="sum")
-    wide = wide.reindex(index=window.buckets(step).as_unit("ns"), columns=list(ids)).fillna(0.0)
-    return [[float(count) for count in wide[name]] for name in ids]
-
-
 def error_samples(
     stores: Stores, window: Window, *, pattern_id: str = "", operation: str = "", route: str = "", limit: int = 20
 ) -> pd.DataFrame:
-    """Newest error records, of one pattern, operation or route where given: the columns of `LogStore.search`.
+    """Newest error records, of one pattern, operation or route where given: the columns of `LogStore.search`,
+    personal data hidden.
 
     No such record: no rows, same columns. Raises SourceError.
     """
     chosen = {"pattern_id": pattern_id, "operation": operation, "route": route}
     where = tuple(Match(field, (text,)) for field, text in chosen.items() if text)
-    return stores.logs.search(LogQuery(window, (ERROR_LEVELS, *where)), limit)
+    return hide_records(stores.logs.search(LogQuery(window, (ERROR_LEVELS, *where)), limit))
 
 
 def pattern_trend(stores: Stores, window: Window, pattern_id: str) -> pd.DataFrame:

@@ -27,11 +27,13 @@ class Entry:
 PAGES = (
     Entry("overview.py", "Overview", ":material/monitor_heart:", "", "Is anything wrong, where, and since when"),
     Entry("errors.py", "Errors", ":material/error:", "errors", "What is failing now, what is new"),
+    Entry("logs.py", "Logs", ":material/search:", "logs", "Find records, follow a request or a lead"),
     Entry("performance.py", "Performance", ":material/speed:", "performance", "How fast the service answers"),
     Entry("queues.py", "Queues & sync", ":material/sync:", "queues", "Work that waits, sources that sync"),
     Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
+    Entry("explore.py", "Explore", ":material/query_stats:", "explore", "Ask the metrics anything, in PromQL"),
     Entry(
         "contract.py",
         "Contract",

@@ -12,6 +12,7 @@ import streamlit as st
 from lib.errors import QueryError, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
 from lib.ui.pages import entry
+from lib.ui.query_error import query_error
 
 _DRAWN = "_drawn_panels"
 of_page: ContextVar[list[tuple[str, cache.Asked]] | None] = ContextVar("of_page", default=None)
@@ -22,10 +23,11 @@ _title: ContextVar[str] = ContextVar("_title", default="")
 
 
 @contextmanager
-def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[None]:
+def panel(title: str, help: str | None = None, *, height: int = 0, query: str = "") -> Iterator[None]:
     """A bordered card (without a title: no border). A dead source or a question that cannot be asked costs this card, not the page.
 
-    `height` (px) reserves the card's final size with a skeleton until it is drawn for the first time.
+    `height` (px) reserves the card's final size with a skeleton until it is drawn for the first time. `query` is what was typed, to
+    show in it where a question that cannot be asked is wrong.
     """
     questions: list[cache.Asked] = []
     with st.container(border=bool(title), height="stretch" if title else "content"):
@@ -42,7 +44,10 @@ def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[N
         except SourceError as error:
             source_down(error.source, reason=str(error))
         except QueryError as error:
-            st.warning(text.esc_md(error), icon=":material/edit:")
+            if query:
+                query_error(query, error)
+            else:
+                st.warning(text.esc_md(error), icon=":material/edit:")
         finally:
             cache.asked.reset(token)
             _title.reset(named)

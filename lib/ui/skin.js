@@ -8,7 +8,7 @@ const KEYS = {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable=true]")) return;
   if (event.key === "/") {
-    const search = document.querySelector("input[type=search]");
+    const search = document.querySelector("input[type=search], .st-key-expr textarea");
     if (search) { event.preventDefault(); search.focus(); }
   } else if (KEYS[event.key]) {
     document.querySelector(KEYS[event.key])?.click();

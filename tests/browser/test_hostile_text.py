@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page
@@ -103,10 +104,15 @@ def test_hostile_text_fetches_nothing_and_runs_nothing(
     visit(f"{hostile}/{entry.url_path}?range=15m")  # type: ignore[attr-defined]
     page.wait_for_timeout(2500)
 
+    harmless(page, foreign)
+    assert page.title() == "Halo Ops" or entry.title in page.title()  # type: ignore[attr-defined]
+
+
+def harmless(page: Page, foreign: list[str]) -> None:
+    """Nothing of the text was fetched, run, or became a link."""
     assert foreign == []
     assert page.locator("[onerror]").count() == 0
     assert page.locator("a[href*='evil.example'], a[href^='javascript'], img[src*='evil.example']").count() == 0
-    assert page.title() == "Halo Ops" or entry.title in page.title()  # type: ignore[attr-defined]
     assert "owned" not in page.title()
 
 
@@ -122,6 +128,32 @@ def test_hostile_text_in_the_answers_of_checked_sources_stays_text(
     assert page.locator("[onerror]").count() == 0
     assert page.locator("a[href*='evil.example'], a[href^='javascript'], img[src*='evil.example']").count() == 0
     assert "owned" not in page.title()
+
+
+def test_hostile_text_in_an_open_record_and_on_a_time_line_stays_text(
+    hostile: str, page: Page, visit: Callable[..., Page], foreign: list[str]
+) -> None:
+    visit(f"{hostile}/logs?range=15m&refresh=Off&follow=lead_id:1&q=_exists_:stack&columns=message&columns=stack")
+    page.locator("[data-testid=stDataFrame]").first.locator(".dvn-scroller").click(position={"x": 18, "y": 52})
+    page.get_by_role("button", name="Filter out level").wait_for()
+    harmless(page, foreign)
+
+    for view in ("Stack", "JSON", "Around it"):
+        page.get_by_role("radio", name=view, exact=True).click()
+        page.wait_for_timeout(1500)
+        harmless(page, foreign)
+
+
+@pytest.mark.parametrize("expression", ["queue_size", "http_requests_total", "rate(![x](http://evil.example/b.png"])
+def test_hostile_labels_and_expressions_stay_text(
+    hostile: str, page: Page, visit: Callable[..., Page], foreign: list[str], expression: str
+) -> None:
+    visit(f"{hostile}/explore?range=15m&refresh=Off&expr={quote(expression)}")
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Insert").click()
+    page.get_by_text("Shape").wait_for()
+
+    harmless(page, foreign)
 
 
 def test_the_hostile_text_did_arrive(hostile: str, page: Page, visit: Callable[..., Page]) -> None:

@@ -9,20 +9,28 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lib.signals import SIGNALS, errors, health, leads, overview, performance, queues, system
+from lib.signals import SIGNALS, errors, explore, health, leads, logs, overview, performance, queues, system
 from lib.stores import Stores
 from tests.seed import HOUR, QUIET, WHOLE
 
-TOPICS = (overview, errors, performance, queues, leads, system, health)
+TOPICS = (overview, errors, performance, queues, leads, system, health, logs, explore)
 PARAMETERS: dict[str, dict[str, str]] = {
     "rule_limit": {"rule": "QueueBacklog"},
     "metric_seen": {"metric": "up"},
     "field_seen": {"field": "level"},
     "pattern_trend": {"pattern_id": "none"},
+    "log_top_values": {"field": "source"},
+    "log_record": {"record_id": "r0"},
+    "log_around": {"record_id": "r0"},
+    "log_trace": {"field": "lead_id", "value": "L1"},
+    "explore_range": {"expression": "up"},
+    "explore_instant": {"expression": "up"},
+    "metric_labels": {"metric": "up"},
+    "label_values": {"metric": "up", "label": "instance"},
     "route_latency": {"method": "GET", "route": "/api/leads"},
 }
-KNOWN_WITHOUT_DATA = {"rule_limit", "verdicts"}
-"""These say something without data: the limit of a rule, and that there is no data."""
+KNOWN_WITHOUT_DATA = {"rule_limit", "verdicts", "explore_range"}
+"""These say something without data: the limit of a rule, that there is no data, and the step of a question."""
 
 
 def ask(name: str, stores: Stores, window: Any) -> Any:

@@ -20,6 +20,7 @@ from lib.logs.elastic import filters, frames, latency, pages, sums
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
 from lib.logs.elastic.fields import Fields
+from lib.logs.elastic.not_yet import NotYet, only_plain
 from lib.logs.elastic.records import Clean, Source
 from lib.logs.elastic.routes import Routes
 from lib.logs.latency import band_of_bucket, banded, summed
@@ -34,7 +35,7 @@ FUTURE = timedelta(minutes=10)
 """Records dated further ahead than this do not count as the newest: a clock is wrong."""
 
 
-class ElasticLogs:
+class ElasticLogs(NotYet):
     """LogStore; it only asks. `clean` takes credentials out of what others have written.
 
     `fresh_s` (s) is how long the mapping is taken for known, `extent_s` how long the oldest and newest time, and which
@@ -72,6 +73,7 @@ class ElasticLogs:
         """Sums per bucket and group: [`ts` if step,] *by, *measures. Raises QueryError for an unknown name."""
         _allowed(by, GROUP_FIELDS, "grouped by")
         _allowed(measures, MEASURES, "added up as")
+        only_plain(query)
         filters.check(query.where)
         asked = sums.Question(query, tuple(by), step, tuple(name for name in measures if name != "records"))
         return frames.totals(sums.rows(self._source(), asked), asked, measures)
@@ -79,6 +81,7 @@ class ElasticLogs:
     def durations(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
         """HTTP latency per bucket and group; no row where there was no request. Percentiles are the embedded store's."""
         _allowed(by, LATENCY_GROUPS, "grouped by")
+        only_plain(query)
         filters.check(query.where)
         found = summed(self._latencies(query, by, step), (*(("ts",) if step else ()), *by))
         return answers.frame(found, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
@@ -88,6 +91,7 @@ class ElasticLogs:
     ) -> pd.DataFrame:
         """Requests per latency band [edge, next edge): [`ts`,] `low_ms`, `high_ms`, `requests`; every band is there."""
         band_of_bucket(edges_ms)  # wrong edges are refused before the question costs anything
+        only_plain(query)
         filters.check(query.where)
         columns = banded(self._latencies(query, (), step), edges_ms, stepped=step is not None)
         return answers.frame(columns, answers.keyed((), step is not None, answers.HISTOGRAM_DTYPES))
@@ -97,6 +101,7 @@ class ElasticLogs:
 
         Where records carry no pattern it is made of their texts, and `first_ever` may be unknown.
         """
+        only_plain(query)
         filters.check(query.where)
         asked = sums.Question(query, ("pattern_id", "level"), spans=True)
         source = self._source()
@@ -108,6 +113,7 @@ class ElasticLogs:
 
     def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
         """Records, newest first, at most MOST_ROWS; `before` is the (ts, id) of the last row of the page before."""
+        only_plain(query)
         filters.check(query.where, raw=True)
         limit = max(1, min(limit, MOST_ROWS))
         return frames.records(pages.newest(self._source(), query, limit, before))

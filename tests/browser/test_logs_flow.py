@@ -1,0 +1,88 @@
+"""The Logs page as somebody uses it: type, open, filter out, follow, and send the address to a colleague."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lib.ui.pages import PAGES
+
+pytestmark = pytest.mark.browser
+Visit, Poll = Callable[..., Page], Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def served(
+    app_server: Callable[..., AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("flow")
+    lines = []
+    for n in range(12):
+        at = (datetime.now(UTC) - timedelta(minutes=5, seconds=-n)).isoformat()
+        head = {"timestamp": at, "service": "crm", "requestId": f"req-{n // 3}", "email": "jane.roe@example.com"}
+        lines.append({**head, "level": "info", "message": "API Request Started"})
+        lines.append({**head, "level": "error", "message": "Operation Failed", "operation": ("push", "pull")[n % 2],
+                      "error": f"gave up after {n} s", "stack": "Error: gave up\n    at push (a.js:1)"})  # fmt: skip
+    (folder / "combined.log").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with app_server(folder / "data", HALO_OPS_LOG_FILES=str(folder / "combined*.log")) as url:
+        yield url
+
+
+def tick_first_row(page: Page, table: int = 0) -> None:
+    grid = page.locator("[data-testid=stDataFrame]").nth(table)
+    grid.scroll_into_view_if_needed()
+    grid.locator(".dvn-scroller").click(position={"x": 18, "y": 52})
+
+
+def test_from_a_typed_query_to_a_followed_request_and_back_by_its_address(
+    served: str, visit: Visit, poll: Poll, page: Page
+) -> None:
+    visit(f"{served}/logs?range=1h&refresh=Off", charts=1)
+    expect(page.get_by_text("Showing 24 of 24")).to_be_visible()
+
+    page.keyboard.press("/")
+    page.keyboard.type('"gave up" level:error')
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Showing 12 of 12")).to_be_visible()
+
+    tick_first_row(page)
+    expect(page.get_by_role("button", name="Filter out operation")).to_be_visible()
+    expect(page.get_by_text("j***@example.com")).to_be_visible()
+    assert page.get_by_text("jane.roe").count() == 0
+    page.get_by_role("button", name="Filter out operation").click()
+    expect(page.get_by_text("Showing 6 of 6")).to_be_visible()
+
+    page.get_by_role("button", name="Follow its request").click()
+    expect(page.get_by_text(re.compile(r"6 records over"))).to_be_visible()
+    poll(lambda: all(part in page.url for part in ("q=", "record=", "follow=", "operation")))
+
+    page.reload()
+    expect(page.get_by_text("Showing 6 of 6")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"6 records over"))).to_be_visible()
+    expect(page.get_by_role("button", name="Filter out operation")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value(re.compile('"gave up" level:error NOT operation'))
+
+
+def test_a_wrong_query_is_pointed_at(served: str, visit: Visit) -> None:
+    page = visit(f"{served}/logs?range=1h&refresh=Off&q=level:error+(gave")
+
+    expect(page.get_by_text("This cannot be asked")).to_be_visible()
+    expect(page.locator("[data-testid=stCode]")).to_contain_text("^")
+
+
+@pytest.mark.parametrize("address", ["logs?range=1h", "explore?range=1h&expr=up"])
+def test_nothing_is_beyond_the_edge_of_a_narrow_screen(served: str, visit: Visit, page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    visit(f"{served}/{address}&refresh=Off")
+    page.wait_for_timeout(1000)
+
+    assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+    assert {entry.url_path for entry in PAGES} >= {"logs", "explore"}
