@@ -22,7 +22,9 @@ from lib.metrics.ingest import MetricSink
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.metrics.routed import RoutedMetrics
 from lib.settings import Settings
+from lib.state.database import State, url_of
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.stores import Stores
 
 
@@ -64,6 +66,7 @@ class OpenStores:
 
     logs: LogDatabase
     metrics: MetricDatabase
+    state: State
     health: SqlHealthLog
     closing: ExitStack
     rules: tuple[Rule, ...] = ()
@@ -83,7 +86,7 @@ class OpenStores:
 
 
 def open_stores(settings: Settings) -> OpenStores:
-    """Opens the embedded stores in `settings.data_dir` (made if missing).
+    """Opens the embedded stores in `settings.data_dir` (made if missing), and the state wherever the settings keep it.
 
     A Prometheus server that the settings name is not asked yet: while it is down, pages say so. Raises SettingsError
     for a wrong rule file, and SourceUnavailable that names the process that holds the stores or why the folder cannot
@@ -95,12 +98,13 @@ def open_stores(settings: Settings) -> OpenStores:
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
         opened.callback(metrics.close)
-        health = open_health(settings)
-        opened.callback(health.close)
+        state = open_state(url_of(settings))
+        opened.callback(state.close)
+        health = open_health(settings, state)
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, health, opened.pop_all(), rules, prometheus)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rules, prometheus)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
@@ -119,10 +123,10 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
     return PrometheusMetrics(access, job=settings.job)
 
 
-def open_health(settings: Settings) -> SqlHealthLog:
-    """The history of /health in `settings.data_dir`, judged by the settings' patience."""
+def open_health(settings: Settings, state: State) -> SqlHealthLog:
+    """The history of /health, judged by the settings' patience."""
     return SqlHealthLog(
-        f"sqlite:///{settings.data_dir / 'state.sqlite'}",
+        state,
         failures=settings.probe_failures,
         successes=settings.probe_successes,
         interval_s=settings.probe_interval_s,
