@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from lib.window import Window
 
 SOURCE = "audit"
 MOST_ROWS = 1000
+Details = Mapping[str, Any] | None
 
 
 class AuditRow(Base):
@@ -48,12 +49,22 @@ class Filter:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a person is about to do: the action, to what, and what it changes in the transaction that it is given."""
+
+    action: Action
+    subject: str
+    change: Callable[[Session], None] | None = None
+    details: Details = None
+
+
 def record(
     session: Session,
     actor: Actor,
     action: Action,
     subject: str,
-    details: Mapping[str, Any] | None = None,
+    details: Details = None,
 ) -> None:
     """Adds a row to the transaction of the change that it tells of: both are kept, or neither.
 
@@ -68,6 +79,14 @@ def record(
             session=actor.session[:32],
         )
     )  # fmt: skip
+
+
+def act(state: State, actor: Actor, deed: Deed) -> None:
+    """Makes a change and tells of it, both or neither. Raises Refused before anything is done, and SourceError."""
+    with state.writing(SOURCE) as session:
+        record(session, actor, deed.action, deed.subject, deed.details)
+        if deed.change is not None:
+            deed.change(session)
 
 
 def search(state: State, actor: Actor, window: Window, wanted: Filter | None = None) -> pd.DataFrame:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.identity.roles import Role
+
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page: its file under pages/, the words of the menu, its address and what it answers."""
+    """One page: its file under pages/, the words of the menu, its address, what it answers, and whose menu shows it."""
 
     file: str
     title: str
     icon: str
     url_path: str
     description: str
+    role: Role = Role.VIEWER
 
     @property
     def path(self) -> Path:
@@ -32,6 +35,7 @@ PAGES = (
     Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
+    Entry("audit.py", "Audit", ":material/history:", "audit", "Who did what, and when", Role.ADMIN),
 )
 
 

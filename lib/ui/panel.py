@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from lib.errors import QueryError, SourceError, SourceRejected
+from lib.errors import QueryError, Refused, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
 
 _DRAWN = "_drawn_panels"
@@ -40,6 +40,8 @@ def panel(title: str, help: str | None = None, *, height: int = 0) -> Iterator[N
             _rejected(error)
         except SourceError as error:
             source_down(error.source, reason=str(error))
+        except Refused as error:
+            _state("⊘", text.esc_md(error).capitalize() + ".")
         except QueryError as error:
             st.warning(text.esc_md(error), icon=":material/edit:")
         finally:
