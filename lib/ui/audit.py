@@ -10,8 +10,8 @@ from lib.errors import SourceUnavailable
 from lib.identity.roles import Action
 from lib.state import audit
 from lib.ui import runtime
-from lib.ui.identity import actor
 from lib.ui.clock import now
+from lib.ui.identity import actor
 from lib.ui.time_range import time_window
 from lib.window import Window
 

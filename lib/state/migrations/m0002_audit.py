@@ -7,10 +7,17 @@ revision = "0002"
 down_revision = "0001"
 
 _REFUSAL = "the audit is append-only"
+_NOBODY_ELSE = """
+DO $$ DECLARE other record; BEGIN
+  FOR other IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
+    WHERE table_schema = current_schema() AND table_name = 'audit' AND grantee <> current_user
+  LOOP EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM %I', other.grantee); END LOOP;
+END $$
+"""
 
 
 def upgrade() -> None:
-    """The table, and triggers that refuse to change or drop a row."""
+    """The table, and triggers that refuse to change or drop a row; on PostgreSQL only its owner could even try."""
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -40,3 +47,4 @@ def upgrade() -> None:
         "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
         "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
     )
+    op.execute(_NOBODY_ELSE)
