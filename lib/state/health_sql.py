@@ -164,7 +164,7 @@ class SqlHealthLog:
         """See HealthLog."""
         query = select(EpisodeRow).where(EpisodeRow.until >= window.start, EpisodeRow.since < window.end)
         with self._state.reading(self.name) as session:
-            rows = session.scalars(query.order_by(EpisodeRow.since, EpisodeRow.id)).all()
+            rows = session.scalars(query.order_by(EpisodeRow.since, EpisodeRow.until, EpisodeRow.id)).all()
             return _frame([((row.target, row.check_name), row.told()) for row in rows], until="until")
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pandas as pd
 
 from lib.errors import SourceUnavailable
-from lib.identity.roles import Action
+from lib.identity.roles import Action, require
 from lib.state import audit
 from lib.ui import runtime
 from lib.ui.clock import now
@@ -22,6 +22,7 @@ _LATE = timedelta(minutes=6)
 
 def entries(who: str, action: str, text: str) -> pd.DataFrame:
     """What was done in the page's range, as `lib.state.audit.search` gives it. Raises Refused, SourceError."""
+    require(actor(), Action.READ_AUDIT)
     state = runtime.current().state
     if state is None:
         raise SourceUnavailable("this process has no state database", audit.SOURCE)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -237,6 +237,9 @@ def test_an_observation_without_target_or_time_is_left_out(log: Log) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(  # two words at one moment, joined to what was known: the one that ended there comes first
+    [(1, "unhealthy"), (0, "healthy"), (0, "healthy"), (0, "healthy"), (1, "healthy"), (0, "unhealthy")], 4
+)
 @given(
     st.lists(
         st.tuples(st.integers(0, 240), st.sampled_from(["healthy", "unhealthy", "none"])), min_size=1, max_size=25
