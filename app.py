@@ -16,9 +16,10 @@ import streamlit as st
 
 from lib import http, own_log, settings, wiring
 from lib.errors import OpsError, SettingsError
+from lib.identity.sign_in import OpenIdConnect
 from lib.settings import Settings
 from lib.status import WorkerStatus
-from lib.ui import runtime
+from lib.ui import oidc, runtime
 from lib.worker import Worker
 
 WARM = ("pandas", "lib.signals", "lib.ui.live_chart", "lib.ui.range_controls", "lib.ui.header", "lib.ui.panel")
@@ -26,10 +27,11 @@ STOP_WITHIN_S = 2.5
 _log = logging.getLogger("halo_ops")
 
 
-def load_settings() -> Settings:
-    """The settings of this process; a wrong one is printed plainly and ends it with exit code 2."""
+def load_settings() -> tuple[Settings, OpenIdConnect | None]:
+    """The settings of this process and of its sign-in; a wrong one is printed plainly and ends it with exit code 2."""
     try:
-        return settings.load()
+        loaded = settings.load()
+        return loaded, oidc.sign_in(loaded)
     except SettingsError as error:
         say("The settings are wrong:", *str(error).splitlines())
         raise SystemExit(2) from None
@@ -49,7 +51,7 @@ def say(*lines: str) -> None:
     print(*lines, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201 - the start's own words
 
 
-SETTINGS = load_settings()
+SETTINGS, OIDC = load_settings()
 
 
 def status() -> WorkerStatus:
@@ -66,7 +68,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     stores = open_or_end()
     worker = Worker(SETTINGS, stores)
     worker.start()
-    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status))
+    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
     for module in WARM:
         importlib.import_module(module)
     gc.collect()
@@ -91,10 +93,16 @@ app = st.App(
     Path(__file__).parent / "lib" / "ui" / "shell.py",
     lifespan=lifespan,
     routes=http.routes(status),
-    middleware=http.middleware(SETTINGS),
+    middleware=http.middleware(SETTINGS, OIDC),
     on_script_error=on_script_error,
 )
 
 if __name__ == "__main__":
     own_log.set_up(SETTINGS.log_level)
-    app.run(config={"server.address": SETTINGS.address, "server.port": SETTINGS.port})
+    app.run(
+        config={
+            "server.address": SETTINGS.address,
+            "server.port": SETTINGS.port,
+            "server.corsAllowedOrigins": [f"https://{host}" for host in SETTINGS.hosts],
+        }
+    )

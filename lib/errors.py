@@ -8,7 +8,8 @@
     ├── SourceError(.source)
     │   ├── SourceUnavailable         no answer: the same question may work later
     │   └── SourceRejected            answered "no" (401, bad query): asking again will not help
-    └── DeliveryError(.permanent)     a notice did not leave; permanent = asking again will not help
+    ├── DeliveryError(.permanent)     a notice did not leave; permanent = asking again will not help
+    └── Refused                       this person may not do that, or has to say who they are first
 
 Texts are for people and never hold a secret or a URL with a token in it; attributes are for decisions.
 Missing data is a value (an empty frame, ``None``), never an exception.
@@ -53,3 +54,7 @@ class DeliveryError(OpsError):
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class Refused(OpsError):  # noqa: N818 - what happened, read so on the pages
+    """This person may not do that. The text says what it needs."""

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -25,6 +26,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lib.identity.sign_in import OpenIdConnect, SignIn, recogniser
 from lib.settings import Settings
 from lib.status import TargetStatus, WorkerStatus
 
@@ -33,6 +35,10 @@ PLOTLY_URL = f"/assets/plotly.min.js?v={version('plotly')}"
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 _YEAR = "public, max-age=31536000, immutable"
+_MANY_PORTS = frozenset(LOOPBACK)
+"""Of these names every port may be somebody else's."""
+
+_PLAIN_READS = ("GET", "HEAD", "OPTIONS")
 _PORT = re.compile(r":\d+$")
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
@@ -183,11 +189,15 @@ def _target_families(kind: str, targets: Sequence[TargetStatus]) -> Iterable[Met
     yield _counter(f"halo_ops_{kind}_dropped", "Samples that were not stored.", dropped, label)
 
 
-def middleware(settings: Settings) -> list[Middleware]:
-    """Outermost first: security headers on every answer, refusal of foreign hosts, compression."""
+def middleware(settings: Settings, oidc: OpenIdConnect | None = None) -> list[Middleware]:
+    """Outermost first: security headers on every answer, refusal of foreign hosts and origins, sign-in, compression.
+
+    `oidc` is the page server's part of signing in, where the settings want that.
+    """
     return [
         Middleware(SecurityHeaders),
-        Middleware(AllowedHosts, hosts={*LOOPBACK, settings.address}),
+        Middleware(AllowedHosts, hosts={*LOOPBACK, settings.address, *settings.hosts}),
+        Middleware(SignIn, recognise=recogniser(settings, oidc), oidc=oidc),
         Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
     ]
 
@@ -231,19 +241,38 @@ class SecurityHeaders:
 
 
 class AllowedHosts:
-    """Refuses requests and websockets whose Host is not ours: a foreign name that resolves to loopback is an attack."""
+    """Refuses what does not call us by our name, and what a page of another site asks in its viewer's name.
+
+    A foreign Host is a name that was made to resolve here; a foreign Origin on a websocket, or on anything that is not
+    a plain read, is a page from elsewhere. Another port of our own machine is elsewhere. No Origin: no page asks.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
-        self._allowed = frozenset(hosts)
+        self._named = frozenset(hosts)
+        self._allowed = frozenset(_PORT.sub("", host) for host in self._named)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """400 for a foreign HTTP host, 403 (a close before accept) for a foreign websocket host."""
-        host = _PORT.sub("", Headers(scope=scope).get("host", "").lower()) if "headers" in scope else ""
-        if scope["type"] not in ("http", "websocket") or host in self._allowed:
+        """400 for a foreign HTTP host, 403 for a foreign origin and (a close before accept) for a foreign websocket."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        known, ours = _PORT.sub("", host) in self._allowed, self._is_ours(scope, headers, host)
+        if known and ours:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+        elif known:
+            await PlainTextResponse("a page of another site may not ask this\n", 403)(scope, receive, send)
         else:
             await PlainTextResponse("this host name is not served here\n", 400)(scope, receive, send)
+
+    def _is_ours(self, scope: Scope, headers: Headers, host: str) -> bool:
+        if scope["type"] == "http" and scope["method"] in _PLAIN_READS:
+            return True
+        origins = headers.getlist("origin")
+        places = {urlsplit(origin.lower()).netloc for origin in origins}
+        return not origins or places == {host} or (len(places) == 1 and places <= self._named - _MANY_PORTS)

@@ -25,8 +25,11 @@ from lib.metrics.ingest import MetricSink
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.metrics.routed import RoutedMetrics
 from lib.redact import redact
-from lib.settings import Settings, hosts_of
+from lib.setting_remote import hosts_of
+from lib.settings import Settings
+from lib.state.database import State, url_of
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.stores import Stores
 
 
@@ -69,6 +72,7 @@ class OpenStores:
 
     logs: LogStore
     metrics: MetricDatabase
+    state: State
     health: SqlHealthLog
     closing: ExitStack
     rules: tuple[Rule, ...] = ()
@@ -89,7 +93,8 @@ class OpenStores:
 
 
 def open_stores(settings: Settings) -> OpenStores:
-    """Opens the embedded stores in `settings.data_dir` (made if missing), and those that the settings name instead.
+    """Opens the embedded stores in `settings.data_dir` (made if missing), those that the settings name instead, and the
+    state wherever the settings keep it.
 
     A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule or CA file,
     and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
@@ -101,12 +106,13 @@ def open_stores(settings: Settings) -> OpenStores:
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
         opened.callback(metrics.close)
-        health = open_health(settings)
-        opened.callback(health.close)
+        state = open_state(url_of(settings))
+        opened.callback(state.close)
+        health = open_health(settings, state)
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, health, opened.pop_all(), rules, prometheus, database)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rules, prometheus, database)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
@@ -139,10 +145,10 @@ def open_elastic(settings: Settings) -> ElasticLogs:
     return ElasticLogs(connection, clean=lambda value: redact(value)[0])
 
 
-def open_health(settings: Settings) -> SqlHealthLog:
-    """The history of /health in `settings.data_dir`, judged by the settings' patience."""
+def open_health(settings: Settings, state: State) -> SqlHealthLog:
+    """The history of /health, judged by the settings' patience."""
     return SqlHealthLog(
-        f"sqlite:///{settings.data_dir / 'state.sqlite'}",
+        state,
         failures=settings.probe_failures,
         successes=settings.probe_successes,
         interval_s=settings.probe_interval_s,

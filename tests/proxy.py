@@ -68,7 +68,8 @@ def nginx(folder: Path, upstream: str) -> Iterator[Proxied]:
     (folder / "htpasswd").write_text(PLAIN, encoding="utf-8")
     changes = {
         "listen 80;": f"listen {HOST}:{http_port};", "listen 443 ssl": f"listen {HOST}:{https_port} ssl",
-        "127.0.0.1:8501": upstream, "/etc/nginx/tls/halo-ops.pem": str(certificate.certificate),
+        "127.0.0.1:8501": upstream, "/etc/nginx/halo-ops-secret": str(folder / "halo-ops-secret"),
+        "/etc/nginx/tls/halo-ops.pem": str(certificate.certificate),
         "/etc/nginx/tls/halo-ops.key": str(certificate.key), "/etc/nginx/halo-ops.htpasswd": str(folder / "htpasswd"),
         f"https://{NAME}": f"https://{HOST}:{https_port}", NAME: HOST,
     }  # fmt: skip
@@ -85,10 +86,10 @@ def nginx(folder: Path, upstream: str) -> Iterator[Proxied]:
 
 
 @contextmanager
-def proxied_app(folder: Path) -> Iterator[Proxied]:
-    """`python app.py` behind nginx."""
+def proxied_app(folder: Path, **more: str) -> Iterator[Proxied]:
+    """`python app.py` behind nginx; `more` of its environment."""
     [port] = free_ports(1)
-    environment = {"HALO_OPS_DATA_DIR": str(folder / "data"), "HALO_OPS_PORT": str(port)}
+    environment = {"HALO_OPS_DATA_DIR": str(folder / "data"), "HALO_OPS_PORT": str(port), **more}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | environment)
     try:
         until(lambda: _status(f"http://{HOST}:{port}/livez") == 200, process)

@@ -16,7 +16,9 @@ from lib.logs.duckdb import DuckLogs
 from lib.logs.ingest import BATCH
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import Samples
+from lib.state.database import sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.stores import Stores
 from lib.window import Window
 
@@ -42,11 +44,12 @@ _EMPTY: dict[str, Any] = {
 def empty_stores(folder: Path) -> Iterator[Stores]:
     """Stores without a single record, and the shipped rules."""
     logs, metrics = DuckLogs(folder / "logs.duckdb"), DuckMetrics(folder / "metrics.duckdb")
-    health = SqlHealthLog(f"sqlite:///{folder / 'state.sqlite'}")
+    state = open_state(sqlite_url(folder / "state.sqlite"))
+    health = SqlHealthLog(state)
     try:
         yield Stores(logs, metrics, health, load_rules(RULES))
     finally:
-        for store in (logs, metrics, health):
+        for store in (logs, metrics, state):
             store.close()
 
 

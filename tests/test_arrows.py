@@ -11,6 +11,7 @@ FORBIDDEN = {
     "lib/logs": ("lib.ui", "lib.signals", "lib.alerts", "lib.collect", "lib.simulator", *UI),
     "lib/metrics": ("lib.ui", "lib.signals", "lib.alerts", "lib.collect", "lib.logs", "lib.simulator", *UI),
     "lib/state": ("lib.ui", "lib.signals", "lib.alerts", "lib.collect", "lib.simulator", *UI),
+    "lib/identity": ("lib.ui", "lib.state", "lib.signals", "lib.alerts", "lib.collect", "lib.simulator", *UI),
     "lib/collect": ("lib.ui", "lib.signals", "lib.simulator", *UI),
     "lib/signals": ("lib.ui", "lib.collect", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
     "lib/alerts": ("lib.ui", "lib.simulator", *UI),

@@ -27,7 +27,9 @@ from lib.contract.uses import Uses
 from lib.logs.duckdb import DuckLogs
 from lib.metrics.base import epoch_ms
 from lib.metrics.duckdb import DuckMetrics
+from lib.state.database import sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.window import LONGEST, Window
 
 TIMEOUT_S = 10.0
@@ -60,8 +62,9 @@ def check(
             opened.callback(records.close)
             found += _judge_logs(logs, records, uses, mean_response_s(samples, at), at)
         if health:
-            history = SqlHealthLog(f"sqlite:///{folder / 'state.sqlite'}")
-            opened.callback(history.close)
+            state = open_state(sqlite_url(folder / "state.sqlite"))
+            opened.callback(state.close)
+            history = SqlHealthLog(state)
             _take_health(health, history, at)
             found += Health(history, at, uses).findings()
         return worst_first(found)

@@ -60,7 +60,8 @@ def heard(signals: Mapping[str, Signal], rules: tuple[Rule, ...]) -> dict[str, H
         parameters = list(inspect.signature(signal.ask).parameters.values())[2:]
         given = {parameter.name: ANY for parameter in parameters if parameter.default is parameter.empty}
         signal(Stores(logs, metrics, health, rules), Window.last("1h", MOMENT), **given)
-        found[name] = Heard(frozenset(metrics.series), frozenset(logs.reads), health.asked)
+        reads = frozenset(read for read in logs.reads if read[1] != ANY)  # what a viewer chooses, no page depends on
+        found[name] = Heard(frozenset(metrics.series - {ANY}), reads, health.asked)
     return found
 
 

@@ -1,14 +1,39 @@
-"""The state database: SQLite that survives a power cut, and the column types that PostgreSQL shares with it."""
+"""The state database: one engine for the whole process, on SQLite that survives a power cut or on PostgreSQL."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Session
 
-BUSY_TIMEOUT_MS = 10_000
+from lib.errors import SourceUnavailable
+from lib.redact import redact_text
+from lib.settings import Settings
+
+NAME = "state"
+SQLITE_FILE = "state.sqlite"
+LOCK_WAIT_S = 30
+"""Nobody waits longer than this for another's lock."""
+
+CONNECT_WITHIN_S = 10
+_PLAINER = {"database is locked": f"another process has kept it locked for {LOCK_WAIT_S} s"}
+
+
+class Writer(StrEnum):
+    """Whose words a table holds; every table says so in its `info`, under `WRITTEN_BY`."""
+
+    PEOPLE = "people"  # part of an export
+    MACHINE = "machine"  # can be measured again, or is worth nothing elsewhere
+
+
+WRITTEN_BY = "written_by"
 
 
 class Base(DeclarativeBase):
@@ -35,21 +60,124 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for `url`; a SQLite file is set to WAL, full fsync, and to wait for its lock."""
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
+class State:
+    """The open database. What is done inside `writing` is kept as a whole or not at all.
+
+    Both ways in raise SourceUnavailable with the reason (locked, full, read-only, no server); the next use tries anew.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(writes=True)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def reading(self, source: str = NAME) -> Iterator[Session]:
+        """A transaction that only asks; `source` is who could not answer, as pages name it."""
+        with self.failing(source), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def writing(self, source: str = NAME) -> Iterator[Session]:
+        """A transaction that changes something; committed at the end of the block. Waits its turn at the start, if at all."""
+        with self.failing(source), Session(self._writing) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A writing transaction without the models: for the schema itself."""
+        with self.failing(NAME), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that sees one moment only, however long it takes."""
+        with self.reading() as session:
+            if self.dialect == "postgresql":
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+                session.execute(text("SET LOCAL statement_timeout = 0"))
+            yield session.connection()
+
+    @contextmanager
+    def failing(self, source: str) -> Iterator[None]:
+        """Turns what the database says into our own error, and lets go of connections that may be broken."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            self._engine.dispose()
+            raise SourceUnavailable(f"the state database does not answer: {_reason(error)}", source) from error
+
+    def close(self) -> None:
+        """Lets go of the database; a second call does nothing."""
+        self._engine.dispose()
+
+
+def sqlite_url(file: Path) -> URL:
+    """The address of a SQLite file."""
+    return URL.create("sqlite", database=str(file))
+
+
+def postgres_url(address: str, password: str = "") -> URL:
+    """A postgresql:// address as our driver wants it; `password` where the address holds none."""
+    url = make_url(address).set(drivername="postgresql+psycopg")
+    return url.set(password=password) if password and not url.password else url
+
+
+def url_of(settings: Settings) -> URL:
+    """Where the state is kept: on the PostgreSQL server that the settings name, else in their data folder."""
+    if address := settings.state_url.get_secret_value():
+        return postgres_url(address, settings.state_password.get_secret_value())
+    return sqlite_url(settings.data_dir / SQLITE_FILE)
+
+
+def connect(url: URL | str) -> State:
+    """The database at `url`, as it is: neither opened nor migrated yet."""
+    url = make_url(url)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, pool_timeout=CONNECT_WITHIN_S)
         event.listen(engine, "connect", _durable)
-    return engine
+        event.listen(engine, "begin", _begin)
+    else:
+        wait = {"connect_timeout": CONNECT_WITHIN_S, "tcp_user_timeout": 1000 * CONNECT_WITHIN_S}
+        engine = create_engine(
+            url, pool_pre_ping=True, pool_timeout=CONNECT_WITHIN_S, pool_size=10,
+            connect_args={"application_name": "halo-ops", **wait},
+        )  # fmt: skip
+        event.listen(engine, "connect", _bounded)
+    return State(engine)
 
 
 def _durable(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver would begin by itself, too late and not for a change of the schema
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"busy_timeout={1000 * LOCK_WAIT_S}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Who means to write says so at once: a reader that became a writer would fail instead of waiting."""
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bounded(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"SET {name} = '{2 * LOCK_WAIT_S}s'")
+    connection.commit()
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return redact_text(_PLAINER.get(said, said) or type(error).__name__)[0]

@@ -9,7 +9,7 @@ from sqlalchemy import Index, Select, String, Text, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lib.state.answer import Status
-from lib.state.database import Base, UtcDateTime
+from lib.state.database import WRITTEN_BY, Base, UtcDateTime, Writer
 from lib.state.fold import Episode
 
 
@@ -20,6 +20,7 @@ class EpisodeRow(Base):
     __table_args__ = (
         Index("health_episode_newest", "target", "check_name", "until"),
         Index("health_episode_until", "until"),
+        {"info": {WRITTEN_BY: Writer.MACHINE}},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

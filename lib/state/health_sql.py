@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sqlalchemy import delete, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from lib.errors import SourceUnavailable
 from lib.state.answer import SERVICE, Answer, Reading, Status, read_answer
-from lib.state.database import Base, open_engine
+from lib.state.database import State
 from lib.state.debounce import Course, Move, Patience, step
 from lib.state.episodes import EpisodeRow, newest
 from lib.state.fold import JOIN, Episode, Key, episode, fold, readings_of, uncovered
@@ -35,19 +32,17 @@ class Verdict:
 
 
 class SqlHealthLog:
-    """The history in a SQL database. Written by one process, under one lock; every method raises SourceError."""
+    """The history in the state database. Written by one process, under one lock; every method raises SourceError."""
 
     name = "health history"
 
-    def __init__(self, url: str, *, failures: int = 3, successes: int = 2, interval_s: float = 15) -> None:
-        """`url` is a database URL. A gap of more than three intervals (and ten seconds) is time that nobody watched."""
+    def __init__(self, state: State, *, failures: int = 3, successes: int = 2, interval_s: float = 15) -> None:
+        """`state` stays its owner's to close. A gap of more than three intervals (and ten seconds) is time that nobody watched."""
         self._patience = Patience(failures, successes, timedelta(seconds=max(3 * interval_s, 10)))
         self._lock = threading.Lock()
         self._courses: dict[Key, tuple[Course, int]] = {}
-        self._engine = open_engine(url)
-        with self._failing():
-            Base.metadata.create_all(self._engine)
-        with self._session() as session:
+        self._state = state
+        with state.reading(self.name) as session:
             for row in session.scalars(newest()):
                 self._courses[row.target, row.check_name] = (Course(Status(row.status), row.since, row.until), row.id)
 
@@ -68,7 +63,7 @@ class SqlHealthLog:
         answer = read_answer(status_code, body, error, response_ms)
         with self._lock:
             moved: dict[Key, tuple[Course, EpisodeRow]] = {}
-            with self._session() as session:
+            with self._state.writing(self.name) as session:
                 for reading in (*answer.readings, *self._unheard(target, at, answer)):
                     moved[target, reading.check] = self._take(session, target, reading, at, answer)
                 session.flush()
@@ -114,7 +109,7 @@ class SqlHealthLog:
         minutes apart, so nothing waits for N in a row). One without a target or a time is left out.
         """
         found, taken = readings_of(observations)
-        with self._lock, self._session() as session:
+        with self._lock, self._state.writing(self.name) as session:
             for key, items in found.items():
                 self._merge(session, key, fold(items))
             self._rebase(session)
@@ -146,7 +141,7 @@ class SqlHealthLog:
 
     def retain(self, older_than: datetime) -> int:
         """Drops the episodes that ended before `older_than`; how many."""
-        with self._lock, self._session() as session:
+        with self._lock, self._state.writing(self.name) as session:
             doomed = session.scalars(select(EpisodeRow.id).where(EpisodeRow.until < older_than)).all()
             session.execute(delete(EpisodeRow).where(EpisodeRow.id.in_(doomed)))
             gone = set(doomed)
@@ -155,7 +150,7 @@ class SqlHealthLog:
 
     def now(self) -> pd.DataFrame:
         """See HealthLog."""
-        with self._session() as session:
+        with self._state.reading(self.name) as session:
             rows = session.scalars(newest().order_by(EpisodeRow.target, EpisodeRow.check_name)).all()
             told = [((row.target, row.check_name), row.told()) for row in rows]
         frame = _frame(told, until="last_seen")
@@ -168,26 +163,9 @@ class SqlHealthLog:
     def episodes(self, window: Window) -> pd.DataFrame:
         """See HealthLog."""
         query = select(EpisodeRow).where(EpisodeRow.until >= window.start, EpisodeRow.since < window.end)
-        with self._session() as session:
-            rows = session.scalars(query.order_by(EpisodeRow.since, EpisodeRow.id)).all()
+        with self._state.reading(self.name) as session:
+            rows = session.scalars(query.order_by(EpisodeRow.since, EpisodeRow.until, EpisodeRow.id)).all()
             return _frame([((row.target, row.check_name), row.told()) for row in rows], until="until")
-
-    def close(self) -> None:
-        """Lets go of the database."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with self._failing(), Session(self._engine) as session, session.begin():
-            yield session
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or type(error).__name__
-            raise SourceUnavailable(f"the state database does not answer: {cause}", self.name) from error
 
 
 def _frame(told: Sequence[tuple[Key, Episode]], until: str) -> pd.DataFrame:

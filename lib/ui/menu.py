@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from lib.ui.identity import actor
 from lib.ui.pages import PAGES
 
 
@@ -18,6 +19,8 @@ def chosen_page() -> Page:
     chosen = st.navigation(pages, position="hidden")
     with st.sidebar, st.container(gap=None, key="menu"):
         for page, entry in zip(pages, entries, strict=True):
+            if not actor().role.covers(entry.role):
+                continue
             with st.container(
                 key=f"menu_{'on' if page.url_path == chosen.url_path else 'off'}_{entry.url_path or 'first'}"
             ):

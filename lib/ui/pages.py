@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.identity.roles import Role
+
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page: its file under pages/, the words of the menu, its address and what it answers."""
+    """One page: its file under pages/, the words of the menu, its address, what it answers, and whose menu shows it."""
 
     file: str
     title: str
     icon: str
     url_path: str
     description: str
+    role: Role = Role.VIEWER
 
     @property
     def path(self) -> Path:
@@ -42,6 +45,7 @@ PAGES = (
         "Which metric or field is missing or wrong",
     ),
     Entry("setup.py", "Setup", ":material/settings:", "setup", "Whether each source answers; every setting"),
+    Entry("audit.py", "Audit", ":material/history:", "audit", "Who did what, and when", Role.ADMIN),
 )
 
 

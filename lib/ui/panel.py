@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from lib.errors import QueryError, SourceError, SourceRejected
+from lib.errors import QueryError, Refused, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
 from lib.ui.pages import entry
 from lib.ui.query_error import query_error
@@ -43,6 +43,8 @@ def panel(title: str, help: str | None = None, *, height: int = 0, query: str = 
             _rejected(error)
         except SourceError as error:
             source_down(error.source, reason=str(error))
+        except Refused as error:
+            _state("⊘", text.esc_md(error).capitalize() + ".")
         except QueryError as error:
             if query:
                 query_error(query, error)

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib.settings import Settings
+from lib.state.database import State
 from lib.status import WorkerStatus
 from lib.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The settings, the stores that questions go to, and how the collection stands (None: no worker here)."""
+    """The settings, the stores that questions go to, how the collection stands (None: no worker here), and the state
+    database for what people do (None: nothing can be done here)."""
 
     settings: Settings
     stores: Stores
     status: Callable[[], WorkerStatus | None]
+    state: State | None = None
 
 
 _held: list[Runtime] = []

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.ui.header import header
+from lib.ui.identity import person
 from lib.ui.menu import chosen_page
 from lib.ui.range_controls import controls, kept_in_address
 from lib.ui.skin import skin
@@ -11,6 +12,8 @@ st.set_page_config("Halo Ops", "🩺", layout="wide", initial_sidebar_state="aut
 skin()
 kept_in_address()
 page = chosen_page()
+with st.sidebar:
+    person()
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="frame"):
     controls()
     with st.container(width="content", key="header_slot"):

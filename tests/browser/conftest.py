@@ -60,9 +60,8 @@ def app_server() -> Callable[..., AbstractContextManager[str]]:
 @contextmanager
 def _app_server(data_dir: Path, **environment: str) -> Iterator[str]:
     """The product itself, `python app.py`, on a data folder of its own."""
-    port = free_port()
-    settings = {"HALO_OPS_DATA_DIR": str(data_dir), "HALO_OPS_PORT": str(port)}
-    with serving(["app.py"], port, **settings, **environment) as url:
+    settings = {"HALO_OPS_DATA_DIR": str(data_dir), "HALO_OPS_PORT": str(free_port())} | environment
+    with serving(["app.py"], int(settings["HALO_OPS_PORT"]), **settings) as url:
         yield url
 
 

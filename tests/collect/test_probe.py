@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from lib.collect.probe import Prober
+from lib.state.database import sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from tests import fault_server as faults
 from tests.collect.sinks import KeptSamples
 from tests.fault_server import FaultServer
@@ -34,9 +36,9 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[SqlHealthLog]:
-    opened = SqlHealthLog(f"sqlite:///{tmp_path / 'state.sqlite'}", interval_s=10)
-    yield opened
-    opened.close()
+    state = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    yield SqlHealthLog(state, interval_s=10)
+    state.close()
 
 
 def probe(prober: Prober, until: Callable[[], bool], within_s: float = 8) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lib.identity.sign_in import SECRET_HEADER
 from tests import fault_server as faults
 from tests.fault_server import FaultServer
 from tests.proxy import HOST, PASSWORD, USER, Proxied, nginx, proxied_app
@@ -141,3 +142,18 @@ def test_the_viewers_name_comes_from_the_proxy_alone_and_the_password_goes_no_fu
     assert "authorization" not in to_page
     assert to_hook["authorization"] == "Bearer hook"
     assert "x-forwarded-user" not in to_hook
+
+
+def test_with_the_shared_secret_the_dashboard_knows_who_comes_and_lets_nobody_in_beside_nginx(tmp_path: Path) -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    (tmp_path / "halo-ops-secret.conf").write_text(f'proxy_set_header {SECRET_HEADER} "{secret}";\n', encoding="utf-8")
+    settings = {"HALO_OPS_SIGN_IN": "proxy", "HALO_OPS_PROXY_SECRET": secret}
+
+    with proxied_app(tmp_path, **settings) as proxied, viewer(proxied) as client:
+        assert get(client, "/errors").status_code == 200
+        assert handshake(proxied, Origin=proxied.origin) == 101
+        for forged in ({"x-forwarded-user": USER}, {"x-forwarded-user": USER, SECRET_HEADER: "guess"}):
+            assert httpx.get(f"{proxied.app}/errors", headers=forged, trust_env=False).status_code == 401
+            assert get(client, "/errors", **forged).status_code == 200  # nginx puts its own in their place
+        assert get(client, "/metrics").status_code == 404
+        assert httpx.get(f"{proxied.app}/metrics", trust_env=False).status_code == 200

@@ -20,7 +20,9 @@ from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import Samples
+from lib.state.database import sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.window import Window
 from tests.bench.log_week import END, LENGTH, week
 
@@ -75,7 +77,8 @@ def day_of_probes(health: SqlHealthLog, day: int) -> None:
 def live(folder: Path, first: int, last: int, keep: int | None, per_day: int) -> tuple[list[int], dict[str, int]]:
     """Fills the three stores day by day; the sizes of all files after each day, and what is in the stores at the end."""
     logs, metrics = DuckLogs(folder / "logs.duckdb"), DuckMetrics(folder / "metrics.duckdb")
-    health = SqlHealthLog(f"sqlite:///{folder / 'state.sqlite'}", failures=1, successes=1)
+    state = open_state(sqlite_url(folder / "state.sqlite"))
+    health = SqlHealthLog(state, failures=1, successes=1)
     records, sizes = Days(per_day), list[int]()
     try:
         for day in range(first, last):
@@ -98,7 +101,7 @@ def live(folder: Path, first: int, last: int, keep: int | None, per_day: int) ->
             "episodes": len(health.episodes(window)),
         }
     finally:
-        for store in (logs, metrics, health):
+        for store in (logs, metrics, state):
             store.close()
     return sizes, kept
 

@@ -19,7 +19,9 @@ from lib.collect.tail import Tail
 from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.metrics.duckdb import DuckMetrics
+from lib.state.database import sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.status import TargetStatus
 from lib.window import Window
 
@@ -167,7 +169,8 @@ def test_a_stopped_service_is_down_and_its_series_end(guide_service: Make, tmp_p
 
 def test_the_guides_health_is_told_without_its_epoch_and_its_zero(guide_service: Make, tmp_path: Path) -> None:
     service, metrics = guide_service(), DuckMetrics(tmp_path / "metrics.duckdb")
-    health = SqlHealthLog(f"sqlite:///{tmp_path}/health.db", failures=1, successes=1, interval_s=SCRAPE_S)
+    state = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    health = SqlHealthLog(state, failures=1, successes=1, interval_s=SCRAPE_S)
     service.start()
     prober = Prober([f"{service.url}/health"], "halopsa-integration", health, metrics, SCRAPE_S)
 
@@ -187,7 +190,7 @@ def test_the_guides_health_is_told_without_its_epoch_and_its_zero(guide_service:
         assert before[check]["response_ms"] != before[check]["response_ms"], f"{check} shows a latency"
     assert during["apollo"]["reason"] == "connect ECONNREFUSED apollo"
     assert during["zoominfo"]["status"] == "healthy"
-    health.close()
+    state.close()
     metrics.close()
 
 

@@ -49,7 +49,7 @@ def test_every_signal_gives_the_same_answer(busy: Stores, remote: Stores, window
 @pytest.mark.parametrize("name", NOT_YET)
 def test_what_elasticsearch_is_not_asked_yet_is_refused_by_name(remote: Stores, name: str) -> None:
     with pytest.raises(SourceRejected, match="cannot be asked of Elasticsearch yet"):
-        SIGNALS[name](remote, HOUR, **PARAMETERS[name] if name in PARAMETERS else {})
+        SIGNALS[name](remote, HOUR, **PARAMETERS.get(name, {}))
 
 
 def test_the_samples_of_a_pattern_are_the_same_records(busy: Stores, remote: Stores) -> None:

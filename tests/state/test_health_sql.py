@@ -1,22 +1,24 @@
-"""The history of /health in SQLite: N failures, M successes, gaps, imports, retention (F15)."""
+"""The history of /health on both databases: N failures, M successes, gaps, imports, retention (F15)."""
 
 from __future__ import annotations
 
 import json
 import math
-import sqlite3
-from collections.abc import Iterator
+import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from lib.errors import SourceUnavailable
+from lib.state.database import State, sqlite_url
 from lib.state.health_sql import SqlHealthLog
+from lib.state.migrate import open_state
 from lib.window import Window
 
 T0 = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -29,10 +31,8 @@ def body(database: str = "healthy") -> dict[str, Any]:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[SqlHealthLog]:
-    opened = SqlHealthLog(f"sqlite:///{tmp_path / 'state.sqlite'}")
-    yield opened
-    opened.close()
+def log(state: State) -> SqlHealthLog:
+    return SqlHealthLog(state)
 
 
 def probe(log: Log, second: float, word: str = "healthy") -> None:
@@ -137,19 +137,16 @@ def test_time_that_nobody_watched_is_not_covered(log: Log) -> None:
     assert history(log) == [("healthy", 0, 45), ("healthy", 91, 91)]
 
 
-def test_an_outage_that_outlives_a_restart_goes_on_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's'}"
-    first = SqlHealthLog(url)
+def test_an_outage_that_outlives_a_restart_goes_on_at_once(state: State) -> None:
+    first = SqlHealthLog(state)
     for i in range(3):
         probe(first, 15 * i, "unhealthy")
-    first.close()
 
-    again = SqlHealthLog(url)
+    again = SqlHealthLog(state)
     probe(again, 45, "unhealthy")
     assert history(again) == [("unhealthy", 0, 45)]
     probe(again, 3600, "unhealthy")
     assert status(again) == "unhealthy"
-    again.close()
 
 
 def test_a_check_that_the_service_no_longer_names_stops_there(log: Log) -> None:
@@ -240,6 +237,9 @@ def test_an_observation_without_target_or_time_is_left_out(log: Log) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(  # two words at one moment, joined to what was known: the one that ended there comes first
+    [(1, "unhealthy"), (0, "healthy"), (0, "healthy"), (0, "healthy"), (1, "healthy"), (0, "unhealthy")], 4
+)
 @given(
     st.lists(
         st.tuples(st.integers(0, 240), st.sampled_from(["healthy", "unhealthy", "none"])), min_size=1, max_size=25
@@ -247,13 +247,14 @@ def test_an_observation_without_target_or_time_is_left_out(log: Log) -> None:
     st.integers(1, 6),
 )
 def test_imported_episodes_never_overlap(tmp_path: Path, marks: list[tuple[int, str]], parts: int) -> None:
-    log = SqlHealthLog("sqlite://")
+    state = open_state(sqlite_url(tmp_path / f"{uuid.uuid4()}.sqlite"))
+    log = SqlHealthLog(state)
     for part in range(parts):
         log.import_observations(past(m, word) for m, word in marks[part::parts])
 
     rows = day_history(log)
     assert all(later[1] >= earlier[2] for earlier, later in pairwise(rows))
-    log.close()
+    state.close()
 
 
 def test_a_week_of_minutes_is_imported_in_seconds(log: Log) -> None:
@@ -278,25 +279,14 @@ def test_a_check_whose_history_was_dropped_starts_anew(log: Log) -> None:
     assert history(log) == [("healthy", 15, 15)]
 
 
-def test_the_database_survives_a_power_cut_by_its_settings(tmp_path: Path) -> None:
-    log = SqlHealthLog(f"sqlite:///{tmp_path / 's'}")
-
-    with log._engine.connect() as connection:
-        pragmas = [connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous")]
-
-    assert pragmas == ["wal", 2]
-    log.close()
-
-
-def test_a_broken_database_is_a_source_error_and_the_history_goes_on_after(log: Log, tmp_path: Path) -> None:
+def test_a_broken_database_is_a_source_error_and_the_history_goes_on_after(log: Log, state: State) -> None:
     probe(log, 0)
-    with sqlite3.connect(tmp_path / "state.sqlite") as other:
-        other.execute("ALTER TABLE health_episode RENAME TO away")
+    with state.connected() as connection:
+        connection.execute(text("ALTER TABLE health_episode RENAME TO away"))
     with pytest.raises(SourceUnavailable):
         probe(log, 15)
-    with sqlite3.connect(tmp_path / "state.sqlite") as other:
-        other.execute("ALTER TABLE away RENAME TO health_episode")
-    other.close()
+    with state.connected() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO health_episode"))
 
     probe(log, 30)
 

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pandas as pd
 import pytest
-from lib.collect.redact import redact
 
 from lib import notes
 from lib.collect.parse import Line, parse_lines
@@ -23,6 +22,7 @@ from lib.logs.elastic.client import Access, Connection
 from lib.logs.elastic.store import ElasticLogs
 from lib.logs.patterns import route_of
 from lib.logs.rollup import pattern_id
+from lib.redact import redact
 from lib.window import DAY, Window
 from tests.logs.batches import NOON, batch
 from tests.logs.indices import Document, Indices
@@ -280,7 +280,7 @@ def test_texts_beyond_what_is_read_are_estimated_and_said_to_be(
     assert found.sum() == pytest.approx(500, abs=2)
     assert found["Lead <num> lost"] == pytest.approx(300, abs=60)
     assert leads == found["Lead <num> lost"]
-    assert {note.partial for note in said} == {False}
+    assert {note.doubtful for note in said} == {False}
     assert "records with rare or long texts were read" in said[0].words
 
 

@@ -1,0 +1,56 @@
+"""How one setting is declared, and where its value may come from besides the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from lib.errors import SettingsError
+
+PREFIX = "HALO_OPS_"
+
+
+def setting(
+    default: Any, help_text: str, *, unit: str = "", name: str = "", ge: float | None = None, le: float | None = None
+) -> Any:
+    """One row of the table. `name` is the guide's own variable, read as well as the prefixed one."""
+    alias = AliasChoices(name, PREFIX + name) if name else None
+    return Field(default, description=help_text, json_schema_extra={"unit": unit}, validation_alias=alias, ge=ge, le=le)
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """`<NAME>_FILE` names a file that holds the value, as orchestrators mount secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the file that `<NAME>_FILE` names, or None where that is not set."""
+        for name in variable_names(field_name, field):
+            if path := self._environment.get(name + "_FILE"):
+                try:
+                    return Path(path).read_text(encoding="utf-8").strip(), name, False
+                except OSError as error:
+                    raise SettingsError(f"{name}_FILE: {path} cannot be read ({error.strerror})") from error
+        return None, field_name, False
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: dict[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def __call__(self) -> dict[str, Any]:
+        """Every value that came from a file, under the name that the model reads."""
+        found = {}
+        for field_name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, field_name)
+            if value is not None:
+                found[variable_names(field_name, field)[0] if field.validation_alias else field_name] = value
+        return found
+
+
+def variable_names(field_name: str, field: FieldInfo) -> list[str]:
+    """The environment variables that set a field, the preferred one first."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [PREFIX + field_name.upper()]
