@@ -8,6 +8,7 @@ import pytest
 
 from lib import settings
 from lib.errors import SettingsError
+from lib.setting_remote import hosts_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -89,7 +90,7 @@ def test_a_secret_is_shown_only_as_set_or_unset(monkeypatch: pytest.MonkeyPatch)
 def test_several_elasticsearch_addresses_are_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELASTICSEARCH_NODE", "https://a.example:9200/, https://b.example ")
 
-    assert settings.hosts_of(settings.load().elasticsearch_node) == ("https://a.example:9200", "https://b.example")
+    assert hosts_of(settings.load().elasticsearch_node) == ("https://a.example:9200", "https://b.example")
 
 
 @pytest.mark.parametrize(

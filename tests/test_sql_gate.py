@@ -19,6 +19,7 @@ REVIEWED = {
     "lib/logs/duckdb.py": {"_RECORD"},
     "lib/logs/questions.py": {
         "field", "held", "', '.join((*keys, *sums))", "', '.join(columns)", "columns", "table",
+        "less", "'<' if newer else '>'", "place", "order",  # of `beside`: two signs, a word, and SQL made of them
         "', '.join((*(('ts',) if step else ()), *by))",
     },
     "lib/logs/rollup.py": {
@@ -31,6 +32,8 @@ REVIEWED = {
     "lib/metrics/reading.py": {"sql"},
     "lib/metrics/re2.py": {"columns"},
     "lib/state/database.py": {"pragma"},
+    "lib/state/migrate.py": {"_LOCK"},
+    "lib/state/migrations/m0002_audit.py": {"_REFUSAL", "change.lower()", "change"},
 }  # fmt: skip
 
 
