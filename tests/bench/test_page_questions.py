@@ -44,42 +44,46 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
 def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(logs: DuckLogs) -> None:
     window = Window(END - LENGTH, END)
     pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
-    ends = [window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)]
-    bare_count = {"bare": lambda: logs._db.columns(BARE, ends)}
-
-    medians = _interleaved(bare_count | pages["errors"] | pages["performance"], rounds=15)
+    medians = _interleaved(_bare_count(logs) | pages["errors"] | pages["performance"], rounds=15)
 
     bare = medians["bare"]
     ratios = {name: sum(medians[question] for question in page) / bare for name, page in pages.items()}
     print("\n" + "\n".join(f"{name:22s} {took * 1000:7.1f} ms" for name, took in medians.items()))
     print("ratios", {name: round(ratio, 2) for name, ratio in ratios.items()}, f"both {sum(ratios.values()):.2f}")
     assert max(ratios.values()) < 5
-    assert max(medians.values()) < 0.030
 
 
 def test_a_day_in_minutes_is_as_quick(logs: DuckLogs) -> None:
     window = Window(END - timedelta(days=1), END)
 
-    medians = _interleaved(_errors_page(logs, window) | _performance_page(logs, window), rounds=10)
+    questions = _errors_page(logs, window) | _performance_page(logs, window)
+    medians = _interleaved(_bare_count(logs) | questions, rounds=10)
 
-    print(f"\nall over 24 h: {sum(medians.values()) * 1000:.1f} ms")
-    assert max(medians.values()) < 0.050
+    bare = medians.pop("bare")
+    print(
+        f"\nall over 24 h: {sum(medians.values()) * 1000:.1f} ms, {sum(medians.values()) / bare:.2f} bare counts of a week"
+    )
+    assert max(medians.values()) < 1.5 * bare
 
 
-def test_a_small_write_takes_milliseconds(logs: DuckLogs) -> None:
+def test_a_small_write_takes_less_than_a_count_of_all(logs: DuckLogs) -> None:
     late = next(week(10, seed=2)).slice(0, 1)
     now = late.set_column(0, late.schema.field(0), pa.array([END], late.schema.field(0).type))
     tenfold = pa.concat_tables([now] * 10)
 
-    took = {"newest minute": _median(lambda: logs.write(tenfold)), "a past hour": _median(lambda: logs.write(late))}
+    took = _interleaved(
+        _bare_count(logs) | {"newest minute": lambda: logs.write(tenfold), "a past hour": lambda: logs.write(late)},
+        rounds=30,
+    )
 
     print("\nwrite of a few records:", {name: f"{median * 1000:.1f} ms" for name, median in took.items()})
-    assert took["newest minute"] < 0.020
-    assert took["a past hour"] < 0.100  # makes that hour's sums anew
+    assert took["newest minute"] < took["bare"]
+    assert took["a past hour"] < 3 * took["bare"]  # makes that hour's sums anew
 
 
-def _median(action: Callable[[], object]) -> float:
-    return _interleaved({"": action}, rounds=30)[""]
+def _bare_count(logs: DuckLogs) -> dict[str, Callable[[], object]]:
+    ends = [(END - LENGTH).replace(tzinfo=None), END.replace(tzinfo=None)]
+    return {"bare": lambda: logs._db.columns(BARE, ends)}
 
 
 def _errors_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], object]]:
