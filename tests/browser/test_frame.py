@@ -69,9 +69,8 @@ def test_a_range_that_is_none_is_said_and_the_page_stays(wall: str, visit: Visit
 def test_keys_pause_and_open_the_range(wall: str, visit: Visit, poll: Poll) -> None:
     page = visit(f"{wall}/states")
     poll(lambda: page.evaluate("document.documentElement.style.getPropertyValue('--halo-primary')"))
-    expect(
-        page.locator(".st-key-pause button")
-    ).to_be_visible()  # a key presses what is drawn, and the frame may still come
+    # a key presses what is drawn, and the frame may still come
+    expect(page.locator(".st-key-pause button").first).to_be_visible()
 
     page.keyboard.press("t")
     expect(page.get_by_role("textbox", name="Or type one")).to_be_visible()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -25,11 +26,8 @@ KILLS = [pytest.param(3, marks=pytest.mark.live), pytest.param(40, marks=pytest.
 def log(tmp_path: Path) -> Path:
     """Numbered lines, 9 MB of them: three stretches."""
     path = tmp_path / "combined.log"
-    line = (
-        b'{"timestamp":"2024-11-01T11:00:00.000Z","level":"INFO","message":"seq","seq":%d,"pad":"'
-        + b"x " * 230
-        + b'"}\n'
-    )
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()  # the owner drops what is past its retention
+    line = b'{"timestamp":"' + now + b'","level":"INFO","message":"seq","seq":%d,"pad":"' + b"x " * 230 + b'"}\n'
     path.write_bytes(b"".join(line % number for number in range(COUNT)))
     return path
 

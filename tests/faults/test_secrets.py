@@ -76,7 +76,6 @@ def environment(folder: Path, plant: Planter, server: FaultServer, port: int) ->
         "HALO_OPS_HEALTH_TARGETS": ",".join((server.url(f"/health{query}", userinfo), server.url("/garbage"))),
         "HALO_OPS_SCRAPE_INTERVAL_S": "1", "HALO_OPS_PROBE_INTERVAL_S": "1", "HALO_OPS_PROBE_FAILURES": "1",
         "LOG_LEVEL": "debug", "ES_PASSWORD": plant.secret("settings: ES_PASSWORD"),
-        "ELASTICSEARCH_NODE": f"https://elastic:{plant.secret('settings: URL of Elasticsearch')}@es:9200",
         "SLACK_WEBHOOK_URL": f"https://hooks.slack.com/services/T1/B1/{plant.secret('settings: SLACK_WEBHOOK_URL')}",
     }  # fmt: skip
 
@@ -156,9 +155,9 @@ def leaked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaked]:
         count = write_logs(folder / "logs" / "combined.log", plant, "log")
         past = write_past(folder, plant)
         said["settings"] = command(env, "lib.settings")
-        said["wrong settings"] = command(
-            env | {"HALO_OPS_SCRAPE_TARGETS": plant.secret("settings: wrong")}, "lib.settings"
-        )
+        wrong = {"HALO_OPS_SCRAPE_TARGETS": plant.secret("settings: wrong"),
+                 "ELASTICSEARCH_NODE": f"https://elastic:{plant.secret('settings: URL of Elasticsearch')}@es:9200"}  # fmt: skip
+        said["wrong settings"] = command(env | wrong, "lib.settings")
         with dashboard(env, folder / "own.log") as url:
             until(lambda: httpx.get(f"{url}/api/health").json()["tail"]["records"] >= count)
             importing = subprocess.Popen(

@@ -211,9 +211,9 @@ def test_failed_shards_and_a_cut_off_search_are_noted_as_partial(server: FaultSe
         assert len(connection.search(SEARCH * 2)) == 2
 
     assert [note.doubtful for note in said] == [True, True]
-    assert "2 of 5 shards did not answer" in said[0].words
-    assert "Text fields are not optimised" in said[0].words
-    assert "cut off after 8 s" in said[1].words
+    assert "2 of 5 shards did not answer" in said[0].text
+    assert "Text fields are not optimised" in said[0].text
+    assert "cut off after 8 s" in said[1].text
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,7 @@ def test_texts_beyond_what_is_read_are_estimated_and_said_to_be(
     assert found["Lead <num> lost"] == pytest.approx(300, abs=60)
     assert leads == found["Lead <num> lost"]
     assert {note.doubtful for note in said} == {False}
-    assert "records with rare or long texts were read" in said[0].words
+    assert "records with rare or long texts were read" in said[0].text
 
 
 def test_texts_too_long_for_the_keyword_are_counted_too(elasticsearch9: str) -> None:
