@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -32,12 +34,17 @@ def served(
                       "error": f"gave up after {n} s", "stack": "Error: gave up\n    at push (a.js:1)"})  # fmt: skip
     (folder / "combined.log").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with app_server(folder / "data", HALO_OPS_LOG_FILES=str(folder / "combined*.log")) as url:
+        deadline = time.monotonic() + 30
+        while httpx.get(f"{url}/api/health", trust_env=False).json()["tail"]["records"] < len(lines):
+            assert time.monotonic() < deadline, "the lines were not read"
+            time.sleep(0.1)
         yield url
 
 
 def tick_first_row(page: Page, table: int = 0) -> None:
     grid = page.locator("[data-testid=stDataFrame]").nth(table)
     grid.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # a table that was just drawn anew does not take a click yet
     grid.locator(".dvn-scroller").click(position={"x": 18, "y": 52})
 
 
