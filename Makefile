@@ -17,11 +17,13 @@ demo: $(RUN_ENV) ## simulator + dashboard on this machine; prints the address; C
 run: $(RUN_ENV) ## the dashboard on your own settings (environment or .env; see .env.example)
 	@exec $(BIN)/python app.py
 
+UNIT := tests/alerts tests/collect tests/logs tests/metrics tests/signals tests/telemetry tests/ui $(wildcard tests/test_*.py)
+
 check: $(DEV_ENV) ## format, lint, types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) -q -n 2 -m "not live and not browser and not bench and not faults"
+	$(PYTEST) -q -n 2 -m "not live and not browser and not bench and not faults" $(UNIT)
 
 format: $(DEV_ENV) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
