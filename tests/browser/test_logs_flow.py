@@ -42,9 +42,9 @@ def served(
 
 
 def tick_first_row(page: Page, table: int = 0) -> None:
+    page.wait_for_timeout(2000)  # a table that is just drawn anew is soon not this one any more, and takes no click yet
     grid = page.locator("[data-testid=stDataFrame]").nth(table)
     grid.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)  # a table that was just drawn anew does not take a click yet
     grid.locator(".dvn-scroller").click(position={"x": 18, "y": 52})
 
 
