@@ -195,14 +195,14 @@ class Importer:
                 if told is None:
                     bad += 1
                 else:
-                    found.append(orjson.dumps(without_credentials(told)))
+                    found.append(without_credentials(told))
             self.tally.unparsed += bad
             self.tally.observations += len(found)
             if bad:
                 self.tally.problems.append(f"{source.path}: {bad} lines are not JSON objects and are left out")
             if found:
-                self._writer.health(found)
-                readings, _ = readings_of(map(orjson.loads, found))
+                self._writer.health([orjson.dumps(observation) for observation in found])
+                readings, _ = readings_of(found)
                 series = past(readings, self._settings.job)
                 if series.values.size:
                     self._writer.metrics(series)
