@@ -49,11 +49,16 @@ class SourceRejected(SourceError):  # noqa: N818 - as above
 
 
 class DeliveryError(OpsError):
-    """A notice did not leave. ``permanent`` means that asking again will not help."""
+    """A notice did not leave. ``permanent`` means that asking again will not help.
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    ``code`` is what the other side answered (0: nothing), ``retry_after_s`` how long it wants to be left alone.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, code: int = 0, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class Refused(OpsError):  # noqa: N818 - what happened, read so on the pages

@@ -37,6 +37,18 @@ class Action(StrEnum):
     READ_AUDIT = "audit.read"
     REVEAL = "personal_data.reveal"
     RESTORE = "state.restore"
+    ACKNOWLEDGE = "alert.acknowledge"
+    SILENCE = "alert.silence"
+    RESOLVE = "alert.resolve"
+    FEEDBACK = "alert.feedback"
+    TEST_ALERT = "alert.test"
+    REARM = "alert.channel_rearm"
+    DRILL = "alert.drill"
+    EDIT_RULE = "rule.edit"
+    TICK = "checklist.tick"
+    SIGN_OFF = "checklist.sign_off"
+    EDIT_CHECKLIST = "checklist.edit"
+    WRITE_NOTE = "note.write"
 
 
 NEEDS = {
@@ -44,6 +56,18 @@ NEEDS = {
     Action.READ_AUDIT: Role.ADMIN,
     Action.REVEAL: Role.OPERATOR,
     Action.RESTORE: Role.ADMIN,
+    Action.ACKNOWLEDGE: Role.OPERATOR,
+    Action.SILENCE: Role.OPERATOR,
+    Action.RESOLVE: Role.OPERATOR,
+    Action.FEEDBACK: Role.OPERATOR,
+    Action.TEST_ALERT: Role.OPERATOR,
+    Action.REARM: Role.OPERATOR,
+    Action.DRILL: Role.OPERATOR,
+    Action.EDIT_RULE: Role.ADMIN,
+    Action.TICK: Role.OPERATOR,
+    Action.SIGN_OFF: Role.OPERATOR,
+    Action.EDIT_CHECKLIST: Role.ADMIN,
+    Action.WRITE_NOTE: Role.OPERATOR,
 }
 """The least role of each action: the whole table of rights."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
+from lib.alerts import tables as alerts
 from lib.state import audit, episodes
 from lib.state.database import WRITTEN_BY, Base, Writer
 
-MODELS = (audit, episodes)
+MODELS = (audit, episodes, alerts)
 
 
 def all_tables() -> list[Table]:
