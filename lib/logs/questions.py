@@ -14,7 +14,7 @@ from lib.logs.lucene import EVERYTHING, Kind, kind_of
 from lib.logs.lucene_parse import parse
 from lib.logs.lucene_sql import lucene, value
 from lib.logs.rollup import RESOLVED_LATENCY
-from lib.logs.schema import LATENCY_GROUPS, SUMS
+from lib.logs.schema import LATENCY_GROUPS, SUMS, total
 from lib.window import DAY, Window
 
 _HOUR = timedelta(hours=1)
@@ -33,7 +33,7 @@ def totals(
     else:
         where = matches(query.where)
         parts = [_sums_of(size, wanted, first, last) + where for size, first, last in _spans(query, step, rolled_until)]
-    sums = [f"CAST(coalesce(sum({name}), 0) AS {SUMS[name]}) AS {name}" for name in measures]
+    sums = [f"CAST(coalesce({total(name)}, 0) AS {SUMS[name]}) AS {name}" for name in measures]
     return _grouped(joined("UNION ALL", parts), by, sums, query.window, step)
 
 
