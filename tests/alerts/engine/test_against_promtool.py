@@ -6,7 +6,7 @@ import json
 import math
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def is_stale(value: float) -> bool:
     return bool(np.float64(value).view(np.uint64) == np.float64(STALE).view(np.uint64))
 
 
-def theirs(folder: Path, series: list[tuple[Labels, list[float]]]) -> list[set[ANSWER]]:
+def theirs(folder: Path, series: Sequence[tuple[Labels, list[float]]], every_s: int = 15) -> list[set[ANSWER]]:
     """The labels of ALERTS at every evaluation, by promtool."""
     given = [
         {
@@ -97,12 +97,12 @@ def theirs(folder: Path, series: list[tuple[Labels, list[float]]]) -> list[set[A
         for labels, values in series
     ]
     asked = [
-        {"expr": "ALERTS", "eval_time": f"{15 * turn}s", "exp_samples": [{"labels": 'never{n="n"}', "value": 1}]}
+        {"expr": "ALERTS", "eval_time": f"{every_s * turn}s", "exp_samples": [{"labels": 'never{n="n"}', "value": 1}]}
         for turn in range(TURNS)
     ]
-    test = {"interval": "15s", "input_series": given, "promql_expr_test": asked}
+    test = {"interval": f"{every_s}s", "input_series": given, "promql_expr_test": asked}
     file = folder / "test.yml"
-    file.write_text(json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
+    file.write_text(json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": f"{every_s}s", "tests": [test]}))
     ran = subprocess.run([tool(), "test", "rules", str(file)], check=False, capture_output=True, text=True, timeout=300)
     said = ran.stdout + ran.stderr
     answers = [_read(found) for found in _FAILED.finditer(said)]
