@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from lib.alerts.rule_text import LONGEST, diff
+from lib.alerts.rule_text import LONGEST, diff, with_values
 from lib.alerts.rules import Problem, Rule, read_entry
 from lib.alerts.shipped import Entry, entries, rule_file
 from lib.alerts.tables import RuleVersionRow
@@ -101,11 +101,11 @@ class Standing:
         return self.newest.review_by if self.newest else None
 
 
-def standings(state: State, path: Path) -> dict[str, Standing]:
+def standings(state: State, files: Sequence[Path]) -> dict[str, Standing]:
     """Every rule that there is or was, by name: the file's in their order, then those made here. Raises SourceError,
     SettingsError."""
     made = newest(state)
-    found = entries(path)
+    found = entries(files)
     names = [*found, *sorted(made.keys() - found.keys())]
     return {name: _standing(name, found.get(name, []), made.get(name)) for name in names}
 
@@ -153,7 +153,7 @@ class Why:
     review_by: date | None = None
 
 
-def save(standing: Standing | None, text: str, why: Why, *, path: Path) -> Deed:
+def save(standing: Standing | None, text: str, why: Why, *, files: Sequence[Path]) -> Deed:
     """Makes the entry the rule in force, under the name that it has; `standing` is what the editor began with, None for a
     new rule. A text under another name makes another rule and leaves the first.
 
@@ -167,10 +167,17 @@ def save(standing: Standing | None, text: str, why: Why, *, path: Path) -> Deed:
     if standing is not None and same:
         if text == standing.text and why.review_by == standing.review_by and not standing.removed:
             raise Refused("nothing is changed")
-        return _deed(standing, _Made(text), why)
-    if rule.name in entries(path):
+        return _deed(standing, _Made(_with_labels(text, rule)), why)
+    if rule.name in entries(files):
         raise Refused(f"there is a rule {rule.name} already: open that one, or choose another name")
     return _deed(Standing(rule.name, None, None), _Made(text), why)
+
+
+def _with_labels(text: str, rule: Rule) -> str:
+    """The entry with the labels that its group gave it, so that it means the same wherever it is read."""
+    own = read_entry(text)[0]
+    lost = {name: value for name, value in rule.labels.items() if own is not None and name not in own.labels}
+    return with_values(text, {("labels", name): value for name, value in lost.items()})
 
 
 def restore(standing: Standing, version: Version, why: Why) -> Deed:
@@ -252,11 +259,11 @@ def _outdated(who: str, number: int) -> str:
     return f"{who} saved version {number} while you were editing: copy your text, look at theirs, and save again"
 
 
-def export(standing: Mapping[str, Standing], path: Path) -> str:
+def export(standing: Mapping[str, Standing], files: Sequence[Path]) -> str:
     """The effective rules as a standard rule file, for Prometheus and promtool. Raises SettingsError."""
     edited = {
         name: Entry(name, one.group, one.text)
         for name, one in standing.items()
         if one.newest is not None and one.newest.text and not one.removed
     }
-    return rule_file(path, edited, frozenset(name for name, one in standing.items() if one.removed))
+    return rule_file(files, edited, frozenset(name for name, one in standing.items() if one.removed))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,18 @@ class Entry:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def entries(path: Path) -> dict[str, list[Entry]]:
-    """The alert rules of a file by name, each in its own words and with its comments; a name may have several.
+def entries(files: Sequence[Path]) -> dict[str, list[Entry]]:
+    """The alert rules of the files by name, each in its own words and with its comments; a name may have several.
 
-    The file was read strictly before. Raises SettingsError where it cannot be read at all.
+    The files were read strictly before. Raises SettingsError where one cannot be read at all.
     """
-    text = _read(path)
     found: dict[str, list[Entry]] = {}
-    for entry in _walk(text):
-        found.setdefault(entry.name, []).append(entry)
+    for path in files:
+        try:
+            for entry in _walk(_read(path)):
+                found.setdefault(entry.name, []).append(entry)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     return found
 
 
@@ -73,13 +77,17 @@ def _outside(line: str, column: int) -> bool:
     return len(line) - len(line.lstrip()) < column
 
 
-def rule_file(path: Path, edited: Mapping[str, Entry], removed: frozenset[str]) -> str:
-    """The whole file with edits in it, for Prometheus and promtool: its groups, their intervals and their recording rules
+def rule_file(files: Sequence[Path], edited: Mapping[str, Entry], removed: frozenset[str]) -> str:
+    """The files as one with edits in it, for Prometheus and promtool: its groups, their intervals and their recording rules
     stay, an edited rule stands where it was, a new one at the end of its group, a removed one is left out."""
-    root = _words(_read(path)) or {}
-    groups: list[dict[str, Any]] = list(root.get("groups") or [])
-    left = dict(edited)
+    groups: list[dict[str, Any]] = [
+        group for path in files for group in (_words(_read(path)) or {}).get("groups") or []
+    ]
+    left, names = dict(edited), Counter[str]()
     for group in groups:
+        names[group["name"]] += 1
+        if names[group["name"]] > 1:  # two files may use one name, one file may not
+            group["name"] += f"_{names[group['name']]}"
         group["rules"] = list(_replaced(group.get("rules") or [], left, removed))
     for entry in left.values():
         if entry.text and entry.name not in removed:

@@ -196,6 +196,6 @@ def _bar(standings: dict[str, Standing]) -> None:
 def exported(standings: dict[str, Standing]) -> bytes:
     """The rule file in force; the reason in a comment where it cannot be made."""
     try:
-        return editing.export(standings, runtime.current().settings.rules_file).encode()
+        return editing.export(standings, state.rule_files()).encode()
     except SettingsError as error:
         return f"# {error}\n".encode()

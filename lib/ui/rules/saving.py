@@ -12,7 +12,7 @@ from lib.alerts.rule_text import diff
 from lib.alerts.rules import Problem
 from lib.errors import OpsError, QueryError, SourceError
 from lib.state.audit import Deed
-from lib.ui import cache, clock, identity, runtime, text
+from lib.ui import cache, clock, identity, text
 from lib.ui.query_error import pointed
 from lib.ui.rules import state
 from lib.ui.rules.state import Draft
@@ -82,9 +82,8 @@ def saving(draft: Draft, *, wrong: bool) -> None:
 
 
 def _save(draft: Draft) -> None:
-    path = runtime.current().settings.rules_file
     try:
-        deed = editing.save(draft.standing, draft.text, why("rule_note", "rule_review"), path=path)
+        deed = editing.save(draft.standing, draft.text, why("rule_note", "rule_review"), files=state.rule_files())
     except OpsError as error:
         st.error(f"Not saved: {text.esc_md(error)}")
         return

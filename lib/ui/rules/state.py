@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 from yaml import YAMLError
@@ -73,9 +74,15 @@ def database() -> State:
     return state
 
 
+def rule_files() -> list[Path]:
+    """The shipped files: of the service, and of the product about itself."""
+    settings = runtime.current().settings
+    return [settings.rules_file]
+
+
 def standings() -> dict[str, Standing]:
     """Every rule as it stands now. Raises SourceError, SettingsError."""
-    return editing.standings(database(), runtime.current().settings.rules_file)
+    return editing.standings(database(), rule_files())
 
 
 @dataclass(frozen=True, slots=True)
