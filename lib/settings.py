@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
@@ -25,7 +26,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(RemoteStores):
+class Settings(AlertChannels, RemoteStores):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(
@@ -96,9 +97,6 @@ class Settings(RemoteStores):
         "info", "Level of the dashboard's own log.", name="LOG_LEVEL"
     )
     halopsa_base_url: str = setting("", "Address of HaloPSA, for links.", name="HALOPSA_BASE_URL")
-    slack_webhook_url: SecretStr = setting(
-        SecretStr(""), "Slack incoming webhook. Not used yet: alerts are not delivered.", name="SLACK_WEBHOOK_URL"
-    )
 
     @classmethod
     def settings_customise_sources(
