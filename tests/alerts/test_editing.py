@@ -72,7 +72,7 @@ def test_the_second_of_two_editors_is_told_who_was_first(state: State) -> None:
     first, second = raised(state, 2000), raised(state, 3000)
     audit.act(state, ANNA, first)
 
-    with pytest.raises(Refused, match="anna@example.com saved version 1 while you were editing"):
+    with pytest.raises(Refused, match=r"anna@example\.com saved version 1 while you were editing"):
         audit.act(state, BORIS, second)
 
     assert "> 2000" in standing(state).text

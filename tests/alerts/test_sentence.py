@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.alerts.rule_text import written
 from lib.alerts.rules import Rule, load_rules, read_entry, threshold
 from lib.alerts.sentence import ANY, Sentence, filled, is_number, joined, sentence
 
@@ -51,7 +52,7 @@ def test_only_a_number_is_a_limit(text: str, number: bool) -> None:
 
 @pytest.mark.parametrize("rule", load_rules(SHIPPED), ids=lambda rule: rule.name)
 def test_every_blank_reaches_the_rule(rule: Rule) -> None:
-    text = "alert: {0.name}\nexpr: '{0.expression}'\nfor: 5m\n".format(rule).replace("'", '"', 0)
+    text = written(rule)
     before_rule, problems = read_entry(text)
     assert before_rule is not None and not problems
     before = sentence(before_rule)
