@@ -114,6 +114,29 @@ class GapStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertingStatus:
+    """How the rules are evaluated: `rules` of them, `pending` and `firing` alerts, turns that were `skipped`.
+
+    `evaluating`: by this process; `holder` is who does. `not_kept_since` is set while the state does not take what was
+    found ("not persisted", for the reason `not_kept_why`); `waiting` changes are to be written. `unwell` are rules with
+    something to say about themselves (an error, no data), `rule_problem` says why the newest rule file or edit is not used.
+    """
+
+    evaluating: bool = False
+    holder: str = ""
+    rules: int = 0
+    pending: int = 0
+    firing: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    last_eval: datetime | None = None
+    not_kept_since: datetime | None = None
+    not_kept_why: str = ""
+    unwell: Mapping[str, str] = field(default_factory=dict)
+    rule_problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
@@ -135,6 +158,7 @@ class WorkerStatus:
     tasks: tuple[TaskStatus, ...] = ()
     metric_source: SourceStatus | None = None
     not_followed: str = ""
+    alerting: AlertingStatus = AlertingStatus()
 
     @property
     def log_age_s(self) -> float | None:
@@ -174,6 +198,7 @@ class WorkerStatus:
             target.up is False for target in (*self.scrapes, *self.probes)
         )
         failing = failing or (self.metric_source is not None and bool(self.metric_source.error))
+        failing = failing or bool(self.alerting.not_kept_why or self.alerting.rule_problem)
         verdict = "failed" if self.stuck else "degraded" if failing else "ok"
         ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}
         return {"status": verdict, **ages, "last_error": self.last_error, "stuck": self.stuck, **asdict(self)}
