@@ -6,9 +6,9 @@ import math
 from datetime import timedelta
 from typing import Any
 
-import promql_parser
 import streamlit as st
 
+from lib.alerts.engine.asking import plan
 from lib.alerts.rules import Rule
 from lib.alerts.sentence import ANY, OPERATORS, Sentence, is_number
 from lib.ui import cache, cards, clock, text
@@ -60,25 +60,12 @@ def _nothing(expression: str, blanks: Sentence, window: Window) -> None:
         nothing_in_range("No value")
 
 
-def metrics_of(expression: str) -> list[str]:
-    """The names of the metrics that an expression asks for, sorted; none where it cannot be read."""
+def metrics_of(expression: str) -> tuple[str, ...]:
+    """The names of the metrics that an expression needs, sorted; none where it cannot be read."""
     try:
-        return sorted({name for node in _nodes(promql_parser.parse(expression)) if (name := _named(node))})
+        return plan(expression).metrics
     except ValueError:
-        return []
-
-
-def _nodes(node: Any) -> list[Any]:
-    found = [node]
-    for part in ("lhs", "rhs", "expr", "param", "vector_selector", "args"):
-        child = getattr(node, part, None)
-        for item in child if isinstance(child, list) else [child]:
-            found += _nodes(item) if item is not None else []
-    return found
-
-
-def _named(node: Any) -> str:
-    return str(node.name or "") if isinstance(node, promql_parser.VectorSelector) else ""
+        return ()
 
 
 def limit_of(blanks: Sentence) -> float | None:

@@ -77,7 +77,7 @@ def database() -> State:
 def rule_files() -> list[Path]:
     """The shipped files: of the service, and of the product about itself."""
     settings = runtime.current().settings
-    return [settings.rules_file]
+    return [settings.rules_file, *([settings.own_rules_file] if settings.own_rules_file else [])]
 
 
 def standings() -> dict[str, Standing]:
