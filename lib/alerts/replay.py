@@ -189,12 +189,10 @@ def _span(episode: Episode, ended: datetime | None, words: str) -> Span:
 
 def _changing(asked: Plan, piece: Piece) -> Ints:
     """The moments at which another set of series holds or is there, and the last one before each."""
-    result = piece.result
-    holds = holding(asked, result.present, result.values)
-    changed = (holds[:, 1:] != holds[:, :-1]).any(axis=0) | (result.present[:, 1:] != result.present[:, :-1]).any(
-        axis=0
-    )
-    changed |= piece.gone[1:] != piece.gone[:-1]
+    holds = holding(asked, piece.result.present, piece.result.values)
+    changed = np.zeros(len(piece.at_ms) - 1, dtype=bool)
+    for rows in (holds, piece.result.present, piece.gone):
+        changed |= (rows[:, 1:] != rows[:, :-1]).any(axis=0)
     at = np.flatnonzero(changed) + 1
     return np.unique(np.concatenate((at, at - 1, [0, len(piece.at_ms) - 1])))
 
