@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from lib.alerts.engine.evaluator import Dispatch, Evaluator
+from lib.alerts.delivery.assembly import Delivery
+from lib.alerts.engine.evaluator import Evaluator
 from lib.alerts.engine.keeping import drop_old_alerts, drop_old_stories
 from lib.alerts.lease import RENEW_S, Lease
 from lib.alerts.rules import Rule
@@ -23,6 +24,8 @@ from lib.status import AlertingStatus
 from lib.wiring import OpenStores
 
 FOLLOW_S, LOOK_S, KEEP_S = 2.0, 0.25, 0.25
+STALLED_INTERVALS = 8
+"""Nobody is told that all is well when no rule was evaluated for so many intervals."""
 
 
 class Task(NamedTuple):
@@ -33,23 +36,23 @@ class Task(NamedTuple):
     turn: Callable[[], object]
 
 
-def nothing(session: Session, now: datetime) -> None:
-    """Decides about no notice."""
-    del session, now
-
-
 class Alerting:
-    """Everything about alerts that goes round by itself: `tasks` for the worker's loops, `status` for the pages."""
+    """Everything about alerts that goes round by itself: `tasks` for the worker's loops, `status` for the pages.
 
-    def __init__(
-        self, settings: Settings, stores: OpenStores, *, dispatch: Dispatch = nothing, clock: Clock = utc_now
-    ) -> None:
+    Raises SettingsError for routes that cannot be, and SourceUnavailable.
+    """
+
+    def __init__(self, settings: Settings, stores: OpenStores, *, clock: Clock = utc_now) -> None:
         self._rulebook = stores.rulebook
         self._settings = settings
         self._state = stores.state
         self.lease = Lease(stores.state, clock=clock)
+        self._clock = clock
+        self.delivery = Delivery(
+            settings, stores.state, self.rules, clock=clock, holds=self.lease.holds, healthy=self.healthy
+        )
         self._evaluator = Evaluator(
-            stores.state, stores.stores.metrics, self.rules, self.lease, dispatch,
+            stores.state, stores.stores.metrics, self.rules, self.lease, self.delivery.dispatcher.dispatch,
             interval_s=settings.rules_interval_s, clock=clock,
         )  # fmt: skip
 
@@ -65,6 +68,7 @@ class Alerting:
             Task("rules", FOLLOW_S, self._rulebook.follow),
             Task("evaluation", LOOK_S, self._evaluator.look),
             Task("keeping alerts", KEEP_S, self._evaluator.keep),
+            *(Task(*loop) for loop in self.delivery.loops()),
         )
 
     @property
@@ -78,7 +82,16 @@ class Alerting:
 
     def status(self) -> AlertingStatus:
         """How evaluation stands; safe from any thread."""
-        return replace(self._evaluator.status(), rule_problem=self._rulebook.problem)
+        return replace(self._evaluator.status(), rule_problem=self._rulebook.problem, channels=self.delivery.status())
+
+    def healthy(self) -> bool:
+        """Whether this process evaluates, and what it finds is kept: then somebody outside may be told so."""
+        told = self._evaluator.status()
+        if not self.lease.fresh or told.last_eval is None or told.not_kept_since is not None:
+            return False
+        return abs(self._clock() - told.last_eval) < timedelta(
+            seconds=STALLED_INTERVALS * self._settings.rules_interval_s
+        )
 
     def close(self) -> None:
         """Lets another process evaluate at once."""

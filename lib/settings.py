@@ -27,7 +27,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(AlertChannels, RemoteStores, RuleSettings):
+class Settings(AlertChannels, RuleSettings, RemoteStores):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(

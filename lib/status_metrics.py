@@ -93,6 +93,13 @@ def _alerting_families(status: WorkerStatus) -> Iterable[Metric]:
     )
     kept = float(told.not_kept_since is None)
     yield _gauge("halo_ops_alerts_persisted", "0 while alerts are in memory only.", [((), kept)])
+    label = ("channel",)
+    broken = [((one.name,), float(one.broken)) for one in told.channels]
+    yield _gauge("halo_ops_delivery_broken", "1 where nothing is sent on a channel until it is mended.", broken, label)
+    accepted = [((one.name,), one.last_success.timestamp()) for one in told.channels if one.last_success is not None]
+    yield _gauge("halo_ops_delivery_last_success_seconds", "When a notice was last accepted.", accepted, label)
+    waiting = [((one.name,), float(one.waiting)) for one in told.channels]
+    yield _gauge("halo_ops_delivery_waiting", "Notices that are not handed over yet.", waiting, label)
     if told.last_eval is not None:
         at = told.last_eval.timestamp()
         yield _gauge("halo_ops_last_evaluation_seconds", "When a rule was last evaluated.", [((), at)])

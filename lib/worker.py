@@ -235,6 +235,7 @@ def main() -> int:
         settings = configuration.load()
         own_log.set_up(settings.log_level)
         stores = wiring.open_stores(settings)
+        worker = Worker(settings, stores)
     except SettingsError as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -242,7 +243,7 @@ def main() -> int:
         hint = "The embedded stores have one owner process; the dashboard collects by itself, so run only that."
         print(f"{error}\n{hint}", file=sys.stderr)  # noqa: T201
         return 1
-    worker, ended = Worker(settings, stores), threading.Event()
+    ended = threading.Event()
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: ended.set())
     worker.start()

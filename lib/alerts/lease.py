@@ -128,10 +128,14 @@ class Lease:
             self._seen, self._seen_since = mark, now
         return now - self._seen_since >= self._ttl_s
 
+    def holds(self, session: Session) -> bool:
+        """Whether this process is the holder for certain until the transaction ends."""
+        query = select(LeaseRow.token).where(LeaseRow.name == self._name).with_for_update()
+        return self._token > 0 and session.scalars(query).one_or_none() == self._token
+
     def check(self, session: Session) -> int:
         """The token, if it is still the one in force, held in force until the transaction ends. Raises LeaseLost."""
-        row = session.scalars(select(LeaseRow.token).where(LeaseRow.name == self._name).with_for_update()).one_or_none()
-        if not self._token or row != self._token:
+        if not self.holds(session):
             raise LeaseLost
         return self._token
 

@@ -42,7 +42,7 @@ MOST_NEWER = 500
 
 MOST_WAITING = 100_000
 REMOVED = "the rule was removed or its labels changed"
-Dispatch = Callable[[Session, datetime], None]
+Dispatch = Callable[[Session, datetime], object]
 _log = logging.getLogger(__name__)
 
 
