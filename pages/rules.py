@@ -7,12 +7,12 @@ from lib.errors import SettingsError, SourceError
 from lib.ui import text
 from lib.ui.live import live
 from lib.ui.panel import panel, source_down
-from lib.ui.rules import chart, form, past, saving, state
+from lib.ui.rules import chart, form, outcome, past, replaying, saving, state
 from lib.ui.rules.listing import listing
 
 
 def rules() -> None:
-    with panel("Rules"):
+    with panel("What is watched"):
         try:
             listing()
         except SettingsError as error:
@@ -44,12 +44,11 @@ def heading(name: str, standing: Standing | None, *, locked: bool) -> str:
         st.subheader(text.esc_md(name if standing else "New rule"), anchor=False, width="content")
         if standing is not None:
             tags(standing)
-    if standing is None:
-        return state.VIEWS[0]
+    views = state.VIEWS if standing is not None else state.VIEWS[:2]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        view = st.segmented_control("View", state.VIEWS, default=state.VIEWS[0], key=state.VIEW, bind="query-params",
+        view = st.segmented_control("View", views, default=views[0], key=state.VIEW, bind="query-params",
                                     required=True, label_visibility="collapsed")  # fmt: skip
-        if not locked:
+        if standing is not None and not locked:
             st.button("Duplicate", icon=":material/content_copy:", type="tertiary", key="rule_duplicate",
                       on_click=state.duplicate, args=(standing,))  # fmt: skip
             past.removal(standing)
@@ -76,7 +75,7 @@ def editor(standing: Standing | None, *, locked: bool) -> None:
     if locked:
         st.caption("Only admins can change rules.")
     stale = saving.outdated(draft, standing)
-    left, right = st.columns([5, 6], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left, st.container(border=True):
         form.form(draft, locked=locked)
     draft = state.draft(draft.standing)
@@ -90,9 +89,34 @@ def editor(standing: Standing | None, *, locked: bool) -> None:
         saving.told(wrong)
     with st.expander("YAML", icon=":material/code:", expanded=bool(wrong), key="rule_yaml_box"):
         form.yaml_view(draft, locked=locked)
-    if not locked and (draft.touched or (standing is not None and not stale)):
-        with panel("Save" if draft.touched else "Nothing is changed yet"):
+    if locked:
+        return
+    if draft.touched or standing is None:
+        with panel("What saving changes"):
             saving.saving(draft, wrong=bool(wrong) or stale)
+    elif not stale:
+        with st.expander("Set the day to look at it again", icon=":material/event:", key="rule_review_box"):
+            saving.saving(draft, wrong=bool(wrong))
+
+
+def replayed(standing: Standing | None) -> None:
+    """What the rule, and the text being edited, would have done in the past."""
+    draft = state.draft(standing)
+    if draft.touched:
+        st.caption("Your change is replayed beside the rule in force. It is not saved.")
+    asked = replaying.controls(draft)
+    if reason := replaying.failure(asked):
+        replaying.said(reason)
+    elif asked is not None and not asked.run.over:
+        replaying.progress(asked)
+    elif asked is not None and asked.run.result is not None:
+        if asked.texts != (draft.before, draft.text):
+            st.caption(":orange-badge[◆ Old] The rule was changed after this replay: replay it again.")
+        outcome.result(asked, asked.run.result)
+    else:
+        st.caption(
+            "A replay evaluates the rule over the past as if it had been in force: when it would have fired, and who would have been told."
+        )
 
 
 def one_rule(name: str) -> None:
@@ -105,6 +129,9 @@ def one_rule(name: str) -> None:
     if view == "History" and standing is not None:
         with panel("History"):
             past.history(standing, locked=locked)
+    elif view == "Replay":
+        with panel("Replay"):
+            replayed(standing)
     else:
         editor(standing, locked=locked)
 

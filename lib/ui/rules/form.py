@@ -58,7 +58,7 @@ def _key(blank: str, draft: Draft) -> str:
 def _condition(draft: Draft, *, locked: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text_area(
-            "**When**", key=_key("expression", draft), height=100, max_chars=LONGEST_TEXT, disabled=locked,
+            "When", key=_key("expression", draft), height=100, max_chars=LONGEST_TEXT, disabled=locked,
             on_change=_changed, args=(draft,), placeholder="what is measured, in PromQL",
         )  # fmt: skip
         if not locked:
@@ -68,24 +68,24 @@ def _condition(draft: Draft, *, locked: bool) -> None:
 
 def _comparison(draft: Draft, *, locked: bool) -> None:
     st.selectbox(
-        "**…**", list(OPERATORS), format_func=OPERATORS.__getitem__, key=_key("operator", draft), disabled=locked,
-        on_change=_changed, args=(draft,), width=150,
+        "it", list(OPERATORS), format_func=OPERATORS.__getitem__, key=_key("operator", draft), disabled=locked,
+        on_change=_changed, args=(draft,), width=135,
     )  # fmt: skip
     if draft.blanks.operator != ANY:
         st.text_input(
-            "**limit**", key=_key("limit", draft), disabled=locked, on_change=_changed, args=(draft,), width=110,
+            "limit", key=_key("limit", draft), disabled=locked, on_change=_changed, args=(draft,), width=90,
             max_chars=40, help="In the expression's own unit: a share of 5 % is 0.05",
         )  # fmt: skip
 
 
 def _times(draft: Draft, *, locked: bool) -> None:
     st.text_input(
-        "**for**", key=_key("for_", draft), disabled=locked, on_change=_changed, args=(draft,), width=90, max_chars=40,
+        "for", key=_key("for_", draft), disabled=locked, on_change=_changed, args=(draft,), width=85, max_chars=40,
         placeholder="at once", help="How long it must hold without a break: 30s, 5m, 1h30m. Empty: at once",
     )  # fmt: skip
     st.text_input(
-        "**and keep it for**", key=_key("keep", draft), disabled=locked, on_change=_changed, args=(draft,), width=120,
-        max_chars=40, placeholder="not at all",
+        "keep for", key=_key("keep", draft), disabled=locked, on_change=_changed, args=(draft,), width=95,
+        max_chars=40, placeholder="–",
         help="How long the alert goes on after its condition ended, so that a short gap does not end it",
     )  # fmt: skip
 
@@ -94,8 +94,8 @@ def _severity(draft: Draft, *, locked: bool) -> None:
     told = draft.blanks.severity
     options = [*SEVERITIES, *([told] if told not in (*SEVERITIES, "") else []), ""]
     st.selectbox(
-        "**, tell**", options, format_func=lambda name: name or _NONE, key=_key("severity", draft), disabled=locked,
-        on_change=_changed, args=(draft,), width=150, help="The severity decides which channels are told",
+        "tell", options, format_func=lambda name: name or _NONE, key=_key("severity", draft), disabled=locked,
+        on_change=_changed, args=(draft,), width=120, help="The severity decides which channels are told",
     )  # fmt: skip
 
 

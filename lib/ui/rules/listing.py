@@ -30,19 +30,18 @@ _LOOKS = {
 }  # fmt: skip
 _BUDGET_S = 1.5
 _COLUMNS = {
-    "state": st.column_config.TextColumn("State", width=120),
-    "rule": st.column_config.TextColumn("Rule", width=210),
-    "severity": st.column_config.TextColumn("Severity", width=100),
-    "when": st.column_config.TextColumn("When", width=330),
+    "state": st.column_config.TextColumn("State", width=130, help="With how many alerts are open"),
+    "rule": st.column_config.TextColumn("Rule", width=200),
+    "severity": st.column_config.TextColumn("Severity", width=90),
+    "when": st.column_config.TextColumn("When", width=300),
     "for": st.column_config.TextColumn("For", width=60),
-    "open": st.column_config.TextColumn("Now", width=130, help="Open alerts of this rule"),
     "over": st.column_config.NumberColumn(
         f"Held in {SPREAD_DAYS} d", format="percent", width=95,
         help=f"In how much of the last {SPREAD_DAYS} days its condition held, before “for” is counted. Filled in bit by bit",
     ),
     "evaluated": st.column_config.DatetimeColumn("Evaluated", format="HH:mm:ss", width=90),
     "took": st.column_config.NumberColumn("Took (ms)", format="%.1f", width=85),
-    "edited": st.column_config.TextColumn("Edited", width=180, help="Who changed it last, and which version that is"),
+    "edited": st.column_config.TextColumn("Edited", width=170, help="Who changed it last, and which version that is"),
     "review": st.column_config.TextColumn("Look again by", width=120),
     "reason": st.column_config.TextColumn("Reason", width=260, help="Why it has no data or cannot be evaluated"),
 }  # fmt: skip
@@ -83,7 +82,8 @@ def rows(standings: dict[str, Standing], now: dict[str, Now]) -> pd.DataFrame:
     """One line per rule in the columns of the list."""
     today = clock.local(clock.now()).date()
     read = {name: editing.read(one.text, one)[0] for name, one in standings.items()}
-    over = _shares({name: rule for name, rule in read.items() if rule is not None and not standings[name].removed})
+    seen = {name for name in read if now.get(name, Now()).ever_seen and not standings[name].removed}
+    over = _shares({name: rule for name, rule in read.items() if rule is not None and name in seen})
     lines = [_line(one, read[name], now.get(name, Now()), over.get(name), today) for name, one in standings.items()]
     lines.sort(key=lambda line: (ORDER.index(line["_word"]), line["rule"]))
     frame = pd.DataFrame(lines, columns=[*_COLUMNS, "_word"]).drop(columns="_word")
@@ -98,12 +98,11 @@ def _line(one: Standing, rule: Rule | None, now: Now, over: float | None, today:
     told = sentence(rule) if rule else None
     return {
         "_word": word,
-        "state": f"{LOOKS[_LOOKS[word]].glyph} {word}",
+        "state": f"{LOOKS[_LOOKS[word]].glyph} {word}{_how_many(word, now)}",
         "rule": text.visible(one.name),
         "severity": text.visible(_severity(told.severity if told else "")),
         "when": text.visible(told.condition if told else "the entry cannot be read"),
         "for": told.for_ if told else "",
-        "open": "" if one.removed else _open_words(now),
         "over": over,
         "evaluated": now.last_eval,
         "took": now.took_ms,
@@ -117,9 +116,9 @@ def _severity(name: str) -> str:
     return f"{look(name).glyph} {name}" if name else text.NONE
 
 
-def _open_words(now: Now) -> str:
-    parts = [f"{count} {word}" for count, word in ((now.firing, "firing"), (now.pending, "pending")) if count]
-    return ", ".join(parts)
+def _how_many(word: str, now: Now) -> str:
+    count = {"firing": now.firing, "recovering": now.firing, "pending": now.pending}.get(word, 0)
+    return f" ({count})" if count > 1 else ""
 
 
 def _edited(one: Standing) -> str:

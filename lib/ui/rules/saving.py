@@ -31,7 +31,8 @@ def outdated(draft: Draft, now: Standing | None) -> bool:
         f"{who} saved version {now.number} while you were editing: {text.esc_md(newer.note) if newer else ''}",
         icon=":material/group:",
     )
-    st.code(diff(draft.before, now.text, names=("before", "theirs")) or "the text is the same", language="diff")
+    theirs = diff(draft.before, now.text, names=("before", "theirs"))
+    st.code(text.visible(theirs) or "the text is the same", language="diff")
     with st.container(horizontal=True):
         st.button("Go on from theirs, drop mine", key="take_theirs", on_click=state.restart, args=(now,))
         st.button("Keep my text, as a change of theirs", key="keep_mine", on_click=state.rebase, args=(now,))
@@ -64,8 +65,8 @@ def saving(draft: Draft, *, wrong: bool) -> None:
     renamed = draft.standing is not None and name is not None and name.name != draft.standing.name
     if renamed and name is not None:
         st.caption(f"Another name makes another rule: **{text.esc_md(name.name)}** is added, the present one stays.")
-    shown = diff(draft.before, draft.text, names=("in force", "yours"))
-    st.code(shown or "No line differs.", language="diff")
+    if shown := diff(draft.before, draft.text, names=("in force", "yours")):
+        st.code(text.visible(shown), language="diff")
     with st.form("rule_save", border=False):
         st.text_input("Why", key="rule_note", max_chars=editing.LONGEST_NOTE, placeholder="What made you change it")
         with st.container(horizontal=True, vertical_alignment="bottom"):
