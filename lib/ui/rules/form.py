@@ -43,7 +43,7 @@ def form(draft: Draft, *, locked: bool) -> None:
             "Name", key=_key("name", draft), disabled=locked, on_change=_changed, args=(draft,), max_chars=200
         )
     _condition(draft, locked=locked)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="rule_sentence"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="rule_sentence"):
         _comparison(draft, locked=locked)
         _times(draft, locked=locked)
         _severity(draft, locked=locked)
@@ -69,7 +69,7 @@ def _condition(draft: Draft, *, locked: bool) -> None:
 def _comparison(draft: Draft, *, locked: bool) -> None:
     st.selectbox(
         "it", list(OPERATORS), format_func=OPERATORS.__getitem__, key=_key("operator", draft), disabled=locked,
-        on_change=_changed, args=(draft,), width=135,
+        on_change=_changed, args=(draft,), width=130,
     )  # fmt: skip
     if draft.blanks.operator != ANY:
         st.text_input(
@@ -80,11 +80,11 @@ def _comparison(draft: Draft, *, locked: bool) -> None:
 
 def _times(draft: Draft, *, locked: bool) -> None:
     st.text_input(
-        "for", key=_key("for_", draft), disabled=locked, on_change=_changed, args=(draft,), width=85, max_chars=40,
+        "for", key=_key("for_", draft), disabled=locked, on_change=_changed, args=(draft,), width=80, max_chars=40,
         placeholder="at once", help="How long it must hold without a break: 30s, 5m, 1h30m. Empty: at once",
     )  # fmt: skip
     st.text_input(
-        "keep for", key=_key("keep", draft), disabled=locked, on_change=_changed, args=(draft,), width=95,
+        "keep for", key=_key("keep", draft), disabled=locked, on_change=_changed, args=(draft,), width=90,
         max_chars=40, placeholder="–",
         help="How long the alert goes on after its condition ended, so that a short gap does not end it",
     )  # fmt: skip
@@ -95,7 +95,7 @@ def _severity(draft: Draft, *, locked: bool) -> None:
     options = [*SEVERITIES, *([told] if told not in (*SEVERITIES, "") else []), ""]
     st.selectbox(
         "tell", options, format_func=lambda name: name or _NONE, key=_key("severity", draft), disabled=locked,
-        on_change=_changed, args=(draft,), width=120, help="The severity decides which channels are told",
+        on_change=_changed, args=(draft,), width=115, help="The severity decides which channels are told",
     )  # fmt: skip
 
 

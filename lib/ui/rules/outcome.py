@@ -19,7 +19,8 @@ from lib.window import Window
 
 _SHOWN = {NOW: "In force now", EDITED: "Edited"}
 _KINDS = {Kind.FIRING: ("firing", "triangle-up", "critical"), Kind.REPEAT: ("still firing", "diamond", "warning"),
-          Kind.RESOLVED: ("resolved", "circle", "ok")}  # fmt: skip
+          Kind.RESOLVED: ("resolved", "square", "ok")}  # fmt: skip
+_HEIGHT = {Kind.FIRING: 0.48, Kind.REPEAT: 0.48, Kind.RESOLVED: 0.34}
 _HELD = {
     "muted": "silenced alerts, nobody told", "cooldown": "alerts delayed by the cooldown", "unseen": "alerts over before anybody was told",
     "no route": "alerts without a route to a channel",
@@ -99,7 +100,7 @@ def timeline(names: Sequence[str], outcomes: Sequence[Outcome], window: Window) 
     """A lane per version: when alerts were pending and firing, and a mark for each notice, over the window."""
     figure: charts.Figure = {"data": [], "layout": charts.layout(window)}
     lanes = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": list(names)}
-    figure["layout"]["yaxis"] |= lanes | {"range": [len(names) - 0.4, -0.6], "showgrid": False, "zeroline": False}
+    figure["layout"]["yaxis"] |= lanes | {"range": [len(names) - 0.6, -0.65], "showgrid": False, "zeroline": False}
     figure["layout"]["hovermode"] = "closest"
     for lane, outcome in enumerate(outcomes):
         severity = outcome.rule.severity or "warning"
@@ -112,12 +113,13 @@ def timeline(names: Sequence[str], outcomes: Sequence[Outcome], window: Window) 
 
 def _bars(span: Span, lane: int, window: Window, colour: str) -> list[dict[str, Any]]:
     ended = span.ended_at or window.end
-    parts = [(span.active_at, span.fired_at or ended, f"{charts.MUTED}/0.5", 0.1)]
+    parts = [(span.active_at, span.fired_at or ended, charts.MUTED, 0.1)]
     if span.fired_at is not None:
-        parts.append((span.fired_at, ended, f"{colour}/0.55", 0.25))
+        parts.append((span.fired_at, ended, colour, 0.25))
     return [
         {
-            "type": "rect", "xref": "x", "yref": "y", "layer": "below", "line": {"width": 0}, "fillcolor": fill,
+            "type": "rect", "xref": "x", "yref": "y", "layer": "below", "fillcolor": f"{fill}/0.5",
+            "line": {"width": 1.5, "color": fill},
             "x0": charts.local_text(start, window.zone), "x1": charts.local_text(end, window.zone),
             "y0": lane - half, "y1": lane + half,
         }
@@ -131,11 +133,11 @@ def _marks(kind: Kind, outcomes: Sequence[Outcome], window: Window) -> list[dict
     found = found[-5 * _MOST_DRAWN :]
     if not found:
         return []
-    marker = {"symbol": symbol, "size": 9, "color": charts.severity_colour(status)}
+    marker = {"symbol": symbol, "size": 8, "color": charts.severity_colour(status)}
     return [
         {
             "type": "scatter", "mode": "markers", "name": f"told: {words}", "marker": marker,
-            "x": [charts.local_text(one.at, window.zone) for one, _ in found], "y": [lane - 0.38 for _, lane in found],
+            "x": [charts.local_text(one.at, window.zone) for one, _ in found], "y": [lane - _HEIGHT[kind] for _, lane in found],
             "text": [charts.plain(f"{one.channel}: {words}") for one, _ in found], "hovertemplate": "%{x}<br>%{text}<extra></extra>",
         }
     ]  # fmt: skip
