@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from lib.signals import errors, explore, health, leads, logs, overview, performance, queues, rulebook, system
+from lib.signals import (
+    errors,
+    explore,
+    health,
+    leads,
+    logs,
+    overview,
+    performance,
+    queues,
+    rule_history,
+    rulebook,
+    system,
+)
 from lib.signals.base import Signal
 
 TTL_S = 60
 _FUNCTIONS = (
     overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
-    rulebook.rule_limit,
+    rulebook.rule_limit, rule_history.rule_share, rule_history.rule_spread,
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
     errors.http_error_ratio_by_route, errors.error_patterns, errors.error_samples, errors.pattern_trend,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,

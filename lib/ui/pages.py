@@ -37,6 +37,7 @@ PAGES = (
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
     Entry("explore.py", "Explore", ":material/query_stats:", "explore", "Ask the metrics anything, in PromQL"),
+    Entry("rules.py", "Rules", ":material/rule:", "rules", "What is watched, and how to change it"),
     Entry(
         "contract.py",
         "Contract",

@@ -146,3 +146,10 @@ def wrong(texts: Sequence[str], moments: Sequence[timedelta], theirs: list[Answe
         for (text, moment), expected, answer in zip(asked, theirs, got, strict=True)
         if not same(expected, answer)
     ]
+
+
+def check_rules(file: Path) -> str:
+    """What promtool says about a rule file; a refusal fails the test."""
+    done = subprocess.run([tool(), "check", "rules", str(file)], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
