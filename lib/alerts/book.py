@@ -26,7 +26,7 @@ SEVERITIES = ("critical", "warning", "info")
 TEST_LABEL = ("namespace", "test")
 """An alert with this label is a test: it may be shown, but it is counted nowhere."""
 
-_LEFT_OUT = frozenset({"annotations", "missed", "ends_at"})
+_LEFT_OUT = frozenset({"missed", "ends_at"})
 _BOOKED = tuple(column for column in AlertRow.__table__.columns if column.name not in _LEFT_OUT)
 
 
@@ -38,7 +38,7 @@ def is_test(labels: dict[str, str]) -> bool:
 def open_alerts(state: State) -> pd.DataFrame:
     """Pending and firing alerts, worst first: firing before pending, by severity, the oldest first; at most MOST_OPEN.
 
-    Columns as AlertRow has them, without annotations, and `test` (bool). Raises SourceError.
+    Columns as AlertRow has them, and `test` (bool). Raises SourceError.
     """
     query = (
         select(*_BOOKED)

@@ -1,0 +1,54 @@
+"""What the Alerts page keeps in the address: which part is shown, the open alert, a silence to be made, the filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+ALERT, SILENCE, RULE, SHOW, SEVERITY, TEXT = "alert", "silence", "rule", "show", "severity", "find"
+OPEN, HISTORY, SILENCES, RULES = "Open", "History", "Silences", "Rules"
+PARTS = (OPEN, HISTORY, SILENCES, RULES)
+
+
+def drawn_unseen() -> None:
+    """The controls that keep state in the address and that nobody types into."""
+    with st.container(key="alerts_address"):
+        for key in (ALERT, SILENCE, RULE):
+            st.text_input(key, key=key, bind="query-params", max_chars=2000)
+
+
+def value(key: str) -> str:
+    """A control's value; before it is drawn for the first time, the one in the address."""
+    found = st.session_state[key] if key in st.session_state else st.query_params.get(key)
+    return str(found or "")
+
+
+def open_alert(fingerprint: str = "") -> None:
+    """Shows one alert; "" goes back to the list."""
+    st.session_state[ALERT] = fingerprint
+    st.session_state[SILENCE] = ""
+
+
+def ask_silence(what: str = "") -> None:
+    """Shows the form of a silence, filled in for an alert's fingerprint or for matchers; "" closes it."""
+    st.session_state[SILENCE] = what
+
+
+def open_rule(name: str = "") -> None:
+    """Shows one rule on its own part of the page; "" closes it."""
+    st.session_state[RULE] = name
+    st.session_state[ALERT] = ""
+    if name:
+        st.session_state[SHOW] = RULES
+
+
+def clear_filters() -> None:
+    """Takes every filter away."""
+    st.session_state[SEVERITY] = []
+    st.session_state[TEXT] = ""
+
+
+def address(fingerprint: str) -> Mapping[str, str]:
+    """What the address needs to show one alert, for links from other pages."""
+    return {ALERT: fingerprint}
