@@ -1,15 +1,18 @@
-"""What people do to an alert: take it up, give it back, end what was pushed, say whether it was worth the noise."""
+"""What people do about alerts: take one up, give it back, silence, end what was pushed, say whether it was worth the noise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from lib.alerts import silences
+from lib.alerts.matchers import Matcher, written
 from lib.alerts.model import AlertState, Origin
 from lib.alerts.past import NOISE, USEFUL
+from lib.alerts.silences import Silence
 from lib.alerts.tables import AlertRow, StoryRow
 from lib.errors import Refused
 from lib.identity.roles import Action, Actor
@@ -73,6 +76,40 @@ def judge(alert_id: int, name: str, judgement: str, at: datetime) -> Deed:
         return f"{who} called it {judgement}" if judgement else f"{who} took the judgement back"
 
     return _deed(_Did(Action.FEEDBACK, alert_id, name, "feedback", at), change, judgement=judgement)
+
+
+def silence(
+    matchers: Sequence[Matcher], ends_at: datetime, reason: str, at: datetime, *, before: Silence | None = None,
+    then: Callable[[], None] = lambda: None,
+) -> Deed:  # fmt: skip
+    """Has nobody told of what the matchers match until then, or changes `before`; `then` is called once it is written.
+
+    The deed raises Refused where the times or the reason make no sense, QueryError for matchers, and Conflict where
+    somebody else changed `before` meanwhile.
+    """
+
+    def done(session: Session, actor: Actor) -> None:
+        try:
+            if before is None:
+                silences.create(session, actor, matchers, starts_at=at, ends_at=ends_at, reason=reason, now=at)
+            else:
+                silences.edit(
+                    session, actor, before, matchers, starts_at=before.starts_at, ends_at=ends_at, reason=reason
+                )
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        then()
+
+    return Deed(Action.SILENCE, written(matchers)[:500], named=done, told=True)
+
+
+def end_silence(found: Silence, at: datetime) -> Deed:
+    """Ends a silence now; one that has not begun never does. Raises Conflict as `silence`."""
+
+    def done(session: Session, actor: Actor) -> None:
+        silences.expire(session, actor, found, at)
+
+    return Deed(Action.SILENCE, f"silence {found.id}", named=done, told=True)
 
 
 class _Did(NamedTuple):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from lib.alerts import acts, book
+from lib.alerts.matchers import Matcher, Op
+from lib.alerts.silences import every
 from lib.alerts.tables import AlertRow
 from lib.errors import Refused
 from lib.identity.roles import Actor, Role, Via
@@ -24,6 +27,7 @@ ADMIN = Actor("anna@example.com", Role.ADMIN, Via.OIDC)
 ALL: dict[str, Callable[[int], Deed]] = {
     "acknowledge": lambda alert_id: acts.acknowledge(alert_id, "A", "on it", NOW),
     "resolve": lambda alert_id: acts.resolve(alert_id, "A", "fixed", NOW),
+    "silence": lambda _: acts.silence((Matcher("alertname", Op.IS, "A"),), NOW + timedelta(hours=1), "known", NOW),
     "judge": lambda alert_id: acts.judge(alert_id, "A", "noise", NOW),
 }
 
@@ -68,9 +72,8 @@ def test_who_may_does_it_in_their_own_name_and_both_records_tell(
     moment = datetime.now(UTC)
     told = audit.search(state, ADMIN, Window(moment - timedelta(hours=1), moment + timedelta(minutes=1)))
     assert list(told["who"]) == [who.name]
-    assert list(told["subject"]) == ["A"]
-    assert len(stories(state, pushed)) == 1
-    assert who.name in stories(state, pushed)[0]
+    assert list(told["subject"]) == ["silence 1" if name == "silence" else "A"]
+    assert [who.name in words for words in stories(state, pushed)] == ([] if name == "silence" else [True])
 
 
 def test_an_acknowledgement_says_who_when_and_why_and_can_be_given_back(state: State, pushed: int) -> None:
@@ -132,3 +135,27 @@ def test_an_ended_alert_can_still_be_called_noise_and_the_word_taken_back(state:
 def test_what_is_not_kept_any_more_is_refused(state: State) -> None:
     with pytest.raises(Refused, match="not kept"):
         audit.act(state, OPERATOR, acts.acknowledge(7, "A", "", NOW))
+
+
+@pytest.mark.parametrize("wrong", [{"reason": "  "}, {"ends_at": NOW}, {"ends_at": NOW + timedelta(days=400)}])
+def test_a_silence_that_makes_no_sense_is_refused(state: State, wrong: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"ends_at": NOW + timedelta(hours=1), "reason": "known"} | wrong
+
+    with pytest.raises(Refused):
+        audit.act(state, OPERATOR, acts.silence((Matcher("a", Op.IS, "b"),), at=NOW, **given))
+
+    with state.reading() as session:
+        assert every(session, NOW) == []
+
+
+def test_a_silence_is_ended_by_whoever_may(state: State) -> None:
+    audit.act(state, OPERATOR, ALL["silence"](0))
+    with state.reading() as session:
+        kept_silence = every(session, NOW)[0]
+
+    with pytest.raises(Refused):
+        audit.act(state, VIEWER, acts.end_silence(kept_silence, NOW + timedelta(minutes=1)))
+    audit.act(state, ADMIN, acts.end_silence(kept_silence, NOW + timedelta(minutes=1)))
+
+    with state.reading() as session:
+        assert every(session, NOW)[0].ends_at == NOW + timedelta(minutes=1)

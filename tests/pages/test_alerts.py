@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from lib import wiring
+from lib.alerts.tables import AlertRow, SilenceRow
 from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
 from lib.state.database import State
 from lib.ui import cache, identity, runtime
+from lib.ui.alerts import asked
 from lib.ui.pages import entry
 from tests.alerts.seeded import alert, put, rule
 from tests.alerts.worlds import bad_night
@@ -66,7 +70,12 @@ def well(page: AppTest) -> AppTest:
 def said(page: AppTest) -> str:
     """All words of the page, escapes taken out."""
     parts = [*page.markdown, *page.text, *page.caption, *page.error]
-    return "\n".join(str(part.value) for part in parts).replace("\\", "")
+    return "\n".join(str(part.value) for part in parts).replace("\\", "").replace("*", "")
+
+
+def table(page: AppTest) -> pd.DataFrame:
+    """The first table of the page itself; the header has one of the channels."""
+    return next(frame.value for frame in page.dataframe if "name" in frame.value.columns)
 
 
 def test_an_evaluator_that_never_ran_is_said_loudly_and_nothing_is_green(drawn: Drawn) -> None:
@@ -156,9 +165,7 @@ def test_a_link_to_an_alert_that_is_over_still_tells_its_story(drawn: Drawn, sta
     put(state, [alert("QueueBacklog", NOW - timedelta(hours=9), severity="warning", labels={"queue_name": "old"},
                       state="resolved", resolved_at=NOW - timedelta(hours=8), resolved_why="the series is gone")])  # fmt: skip
     with state.reading() as session:
-        from lib.alerts.tables import AlertRow
-
-        mark = session.query(AlertRow).filter(AlertRow.resolved_why != "").one().fingerprint
+        mark = session.scalars(select(AlertRow).where(AlertRow.resolved_why != "")).one().fingerprint
 
     words = said(drawn(alert=mark))
 
@@ -194,19 +201,19 @@ def test_history_counts_what_fired_and_offers_it_as_csv(drawn: Drawn, state: Sta
     assert figures["Fired"] == "5"
     assert figures["Still open"] == "4"
     assert figures["Marked as noise"] == "0 %"
-    assert page.dataframe[0].value["name"].iloc[0] == "HighErrorRate"
+    assert table(page)["name"].iloc[0] == "HighErrorRate"
     assert any(button.proto.label.startswith("CSV") for button in page.get("download_button"))
 
 
 def test_rules_say_which_cannot_be_judged_and_which_metric_was_never_seen(drawn: Drawn, state: State) -> None:
     bad_night(state, NOW)
 
-    table = drawn(show="Rules").dataframe[0].value.set_index("name")
+    rules = table(drawn(show="Rules")).set_index("name")
 
-    assert table.loc["LeadSyncFailures", "health"] == "▲ Error"
-    assert "timed out after 10 s" in table.loc["LeadSyncFailures", "reason"]
-    assert table.loc["DBConnectionPoolExhausted", "health"] == "○ Never seen"
-    assert "never seen" in table.loc["DBConnectionPoolExhausted", "reason"]
+    assert rules.loc["LeadSyncFailures", "health"] == "▲ Error"
+    assert "timed out after 10 s" in rules.loc["LeadSyncFailures", "reason"]
+    assert rules.loc["DBConnectionPoolExhausted", "health"] == "○ Never seen"
+    assert "never seen" in rules.loc["DBConnectionPoolExhausted", "reason"]
 
 
 def test_a_rule_that_never_fired_says_what_it_measured(drawn: Drawn, state: State) -> None:
@@ -222,3 +229,105 @@ def test_a_filter_that_hides_all_says_so(drawn: Drawn, state: State) -> None:
     bad_night(state, NOW)
 
     assert "The filter hides all 5 rows" in said(drawn(find="no such rule"))
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return well(next(button for button in page.button if button.label == label).click().run())
+
+
+def test_a_silence_begun_from_a_link_shows_what_it_hits_and_then_mutes_it(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    page = drawn(silence=rows["leads"].fingerprint)
+    before = said(page)
+
+    page.text_input(key=f"silence_reason_{rows['leads'].fingerprint}").set_value("known, ticket 17")
+    page = well(page.button(key=f"silence_do_{rows['leads'].fingerprint}").click().run())
+
+    assert "It hits 1 of 5 open alerts now" in before
+    assert "silenced by olga" in said(page)
+    assert "1 silenced" in said(page)
+    assert not [button for button in page.button if button.label == "Cancel"]
+    assert "known, ticket 17" in said(drawn(show="Silences"))
+
+
+@pytest.mark.parametrize(
+    ("matchers", "hits"),
+    [('alertname="QueueBacklog"', "2 of 5"), ('queue_name=~"mai.*"', "1 of 5"), ('queue_name="none"', "no open alert")],
+)
+def test_matchers_in_the_address_fill_the_form_and_the_preview_counts_them(
+    drawn: Drawn, state: State, matchers: str, hits: str
+) -> None:
+    bad_night(state, NOW)
+
+    assert f"It hits {hits}" in said(drawn(silence=matchers))
+
+
+@pytest.mark.parametrize("matchers", ["what is this", 'a=~"("', 'a=~".*"'])
+def test_matchers_that_cannot_be_used_say_why_and_nothing_is_silenced(
+    drawn: Drawn, state: State, matchers: str
+) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence=matchers)
+
+    page = press(page, "Silence")
+
+    assert page.warning
+    assert any("say whom to silence" in error.value for error in page.error)
+    assert "Nothing is silenced" in said(drawn(show="Silences", silence=""))
+
+
+def test_a_silence_needs_a_reason(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = press(drawn(silence='alertname="QueueBacklog"'), "Silence")
+
+    assert any("needs a reason" in error.value for error in page.error)
+
+
+def test_a_silence_is_changed_ended_and_made_again(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("first")
+    press(page, "Silence")
+
+    page = press(drawn(show="Silences", silence=""), "Change")
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("second")
+    page = press(page, "Change the silence")
+    changed = said(page)
+    page = press(page, "End it now")
+
+    assert "second" in changed
+    assert "hits 2 open alerts" in changed
+    assert "ended" in said(page)
+    assert "silenced by" not in said(drawn(show="Open"))
+    page = press(drawn(show="Silences"), "Make it again")
+    assert any(field.value == 'alertname="QueueBacklog"' for field in page.text_input)
+
+
+def test_a_change_of_somebody_else_meanwhile_is_found_out(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("first")
+    press(page, "Silence")
+    page = press(drawn(show="Silences", silence=""), "Change")
+    with state.writing() as session:
+        kept = session.scalars(select(SilenceRow)).one()
+        kept.version, kept.reason = 2, "of somebody else"
+    asked.forget()
+
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("mine")
+    page = press(page, "Change the silence")
+
+    assert any("changed by somebody else" in error.value.replace("\\", "") for error in page.error)
+    assert "of somebody else" in said(page)
+
+
+def test_a_viewer_cannot_silence(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(VERA, silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("because")
+
+    page = press(page, "Silence")
+
+    assert any("needs the role operator" in error.value for error in page.error)
+    assert "1 silenced" not in said(page)

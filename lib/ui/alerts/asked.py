@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from lib.alerts import book, past
+from lib.alerts.silences import Silence, every
 from lib.errors import SourceError, SourceUnavailable
 from lib.state.database import State
 from lib.ui import cache, identity, runtime
@@ -20,49 +21,60 @@ from lib.window import DAY, Window
 TTL_S = 5
 FAILURE_S = 5
 MOST_ANSWERS = 200
-CHANNELS_SINCE = 7 * DAY
+CHANNELS_SINCE = SILENCES_SINCE = 7 * DAY
+T = TypeVar("T")
 _failed: dict[str, tuple[float, SourceError]] = {}
 
 
 def opened() -> pd.DataFrame:
     """Every open alert, as `book.open_alerts` gives it. Shared: read it, never change it. Raises SourceError."""
-    return _shared("opened", book.open_alerts)
+    return shared("opened", book.open_alerts)
 
 
 def rules() -> pd.DataFrame:
     """How every rule is, as `book.rules` gives it."""
-    return _shared("rules", book.rules)
+    return shared("rules", book.rules)
 
 
 def channels() -> pd.DataFrame:
     """How each channel did in the last seven days, as `book.channels` gives it."""
-    return _shared("channels", lambda state: book.channels(state, now() - CHANNELS_SINCE))
+    return shared("channels", lambda state: book.channels(state, now() - CHANNELS_SINCE))
 
 
 def told(fingerprints: tuple[str, ...]) -> pd.DataFrame:
     """Who was told of these alerts, as `book.told` gives it."""
-    return _shared("told", lambda state: book.told(state, fingerprints), fingerprints)
+    return shared("told", lambda state: book.told(state, fingerprints), fingerprints)
 
 
 def episodes(fingerprint: str) -> pd.DataFrame:
     """Every episode of one alert, as `book.episodes` gives it."""
-    return _shared("episodes", lambda state: book.episodes(state, fingerprint), fingerprint)
+    return shared("episodes", lambda state: book.episodes(state, fingerprint), fingerprint)
 
 
 def story(fingerprints: tuple[str, ...], start: datetime, end: datetime) -> pd.DataFrame:
     """What happened to these alerts, as `book.story` gives it."""
-    return _shared("story", lambda state: book.story(state, fingerprints, start, end), fingerprints, start, end)
+    return shared("story", lambda state: book.story(state, fingerprints, start, end), fingerprints, start, end)
 
 
 def notices() -> pd.DataFrame:
     """The newest notices of the last seven days, as `book.notices` gives it."""
-    return _shared("notices", lambda state: book.notices(state, now() - CHANNELS_SINCE))
+    return shared("notices", lambda state: book.notices(state, now() - CHANNELS_SINCE))
 
 
 def history(window: Window) -> pd.DataFrame:
     """What fired in a window, as `past.history` gives it, with what fired since a range that ends now was rounded down."""
     whole = until_now(window)
-    return _shared("history", lambda state: past.history(state, whole), whole.start, window.end)
+    return shared("history", lambda state: past.history(state, whole), whole.start, window.end)
+
+
+def silences() -> tuple[Silence, ...]:
+    """The silences that count, will count or ended in the last seven days, the newest first."""
+
+    def ask(state: State) -> tuple[Silence, ...]:
+        with state.reading(book.SOURCE) as session:
+            return tuple(every(session, now() - SILENCES_SINCE))
+
+    return shared("silences", ask)
 
 
 def until_now(window: Window) -> Window:
@@ -78,13 +90,13 @@ def forget() -> None:
     _failed.clear()
 
 
-def _shared(name: str, ask: Callable[[State], Any], *params: Any) -> pd.DataFrame:
-    """While the state database fails, one viewer's wait is enough for all of them."""
+def shared(name: str, ask: Callable[[State], T], *params: Any) -> T:
+    """An answer for all viewers. While the state database fails, one viewer's wait is enough for all of them."""
     until, failure = _failed.get(name, (0.0, None))
     if failure is not None and time.monotonic() < until:
         raise failure
     try:
-        found: pd.DataFrame = _answer(name, params, ask)
+        found: T = _answer(name, params, ask)
     except SourceError as error:
         _failed[name] = (time.monotonic() + FAILURE_S, error)
         raise

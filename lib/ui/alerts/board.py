@@ -25,7 +25,10 @@ _SEVERITIES = ("critical", "warning", "info")
 def board() -> None:
     """The verdict in one line, the filters, and the cards."""
     found = verdict.verdict()
-    _verdict(found)
+    say(found)
+    if found.unwell:
+        st.button(f"{text.number(found.unwell)} rules cannot be judged: see why", icon=":material/warning:", type="tertiary",
+                  key="unwell", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
     opened = asked.opened()
     if opened.empty:
         return
@@ -41,7 +44,8 @@ def board() -> None:
             _table(shown)
 
 
-def _verdict(found: verdict.Verdict) -> None:
+def say(found: verdict.Verdict) -> None:
+    """What fires and who looks, in a line; loudly where nobody looks."""
     if found.stalled:
         age = (
             f"Last evaluation: {text.age(found.checked, clock.now())}."
@@ -59,9 +63,6 @@ def _verdict(found: verdict.Verdict) -> None:
         more = [f"{text.number(count)} {word}" for count, word in (
             (found.acknowledged, "acknowledged"), (found.silenced, "silenced"), (found.pending, "pending")) if count]  # fmt: skip
         st.markdown(" · ".join([verdict.counted(found), *more, verdict.watched(found)]))
-    if found.unwell:
-        st.button(f"{text.number(found.unwell)} rules cannot be judged: see why", icon=":material/warning:", type="tertiary",
-                  key="unwell", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
 
 
 def _filtered(opened: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +86,7 @@ def _card(name: str, alerts: pd.DataFrame, *, with_chart: bool) -> None:
     """One rule: its alerts on the left, what it measures on the right."""
     limit = cache.frame("rule_limit", time_window(), rule=name)
     first = alerts.iloc[0]
-    with panel("", query=""), st.container(border=True):
+    with panel(""), st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{words.badge(first['severity'])} **{text.esc_md(name)}** {_counts(alerts)}", width="content")
             _links(name, first)
@@ -136,15 +137,14 @@ def _shared(labels: pd.Series[Any]) -> dict[str, str]:
 
 def _alert(row: Any, limit: dict[str, Any], scope: str, told: pd.DataFrame, muted: str) -> None:
     """One alert: what about, its value, how long, its flags, who knows, and the two things one does first."""
-    with st.container(gap=None, key=f"alert_{row.id}"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(text.esc_md(scope), key=f"open_{row.id}", type="tertiary", icon=":material/chevron_right:",
-                      on_click=state.open_alert, args=(row.fingerprint,), help="Everything about this alert")  # fmt: skip
-            st.markdown(_state_words(row, limit), width="content")
-            st.markdown(flag_badges(row, muted), width="content")
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            acting.quick(row)
-            st.caption(known_by(told), width="content")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert_{row.id}"):
+        st.button(text.esc_md(scope) or "Details", key=f"open_{row.id}", type="tertiary", icon=":material/chevron_right:",
+                  on_click=state.open_alert, args=(row.fingerprint,), help="Everything about this alert")  # fmt: skip
+        st.markdown(_state_words(row, limit), width="content")
+        if badges := flag_badges(row, muted):
+            st.markdown(badges, width="content")
+        acting.quick(row)
+        st.caption(known_by(told), width="content")
 
 
 def _state_words(row: Any, limit: dict[str, Any]) -> str:

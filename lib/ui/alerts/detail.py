@@ -28,10 +28,10 @@ def detail(fingerprint: str) -> None:
     alert = next(iter(words.each(found.head(1))))
     limit = cache.frame("rule_limit", time_window(), rule=alert.name)
     _head(alert, limit, silenced.names(found.head(1)).get(found.index[0], ""))
-    left, right = st.columns([3, 2])
-    with right, panel("What to do"):
+    left, right = st.columns([2, 3])  # on a phone the columns stand below each other: first what to do
+    with left, panel("What to do"):
         acting.whole(alert)
-    with left:
+    with right:
         with panel("What it measures", height=260 if limit else 0):
             _measures(alert, found, limit)
         with panel("Who was told"):
@@ -56,7 +56,8 @@ def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
             board._links(alert.name, pd.Series(alert._asdict()))
         if summary := alert.annotations.get("summary"):
             st.text(text.visible(summary))
-        st.text(text.visible(words.scope(alert.labels)))
+        if scope := words.scope(alert.labels):
+            st.text(text.visible(scope))
         waited = words.since(alert, moment, float(limit.get("for_s", 0.0)))
         value = words.against(alert.value, limit, chart.factor(alert.name))
         began = clock.stamp(alert.active_at, seconds=True)

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from lib.alerts.silences import Silence
+
 ALERT, SILENCE, RULE, SHOW, SEVERITY, TEXT = "alert", "silence", "rule", "show", "severity", "find"
 OPEN, HISTORY, SILENCES, RULES = "Open", "History", "Silences", "Rules"
+_DONE, _HELD = "_silence_done", "_silence_held"
 PARTS = (OPEN, HISTORY, SILENCES, RULES)
 
 
 def drawn_unseen() -> None:
     """The controls that keep state in the address and that nobody types into."""
+    if st.session_state.pop(_DONE, False):
+        st.session_state[SILENCE] = ""
     with st.container(key="alerts_address"):
         for key in (ALERT, SILENCE, RULE):
             st.text_input(key, key=key, bind="query-params", max_chars=2000)
@@ -33,6 +38,16 @@ def open_alert(fingerprint: str = "") -> None:
 def ask_silence(what: str = "") -> None:
     """Shows the form of a silence, filled in for an alert's fingerprint or for matchers; "" closes it."""
     st.session_state[SILENCE] = what
+    st.session_state.pop(_HELD, None)
+
+
+def held_silence(newest: Silence | None) -> Silence | None:
+    """The silence that is being changed, as it was when its form was opened."""
+    held: Silence | None = st.session_state.get(_HELD)
+    if newest is None or (held is not None and held.id == newest.id):
+        return held if newest is not None else None
+    st.session_state[_HELD] = newest
+    return newest
 
 
 def open_rule(name: str = "") -> None:
@@ -41,6 +56,11 @@ def open_rule(name: str = "") -> None:
     st.session_state[ALERT] = ""
     if name:
         st.session_state[SHOW] = RULES
+
+
+def close_silence() -> None:
+    """Closes the form at the next drawing: what is drawn already cannot be changed any more."""
+    st.session_state[_DONE] = True
 
 
 def clear_filters() -> None:

@@ -37,7 +37,11 @@ class Verdict:
 
 
 def verdict() -> Verdict:
-    """How it stands now. Raises SourceError."""
+    """How it stands now, found out once for all viewers. Raises SourceError."""
+    return asked.shared("verdict", lambda _: _judged())
+
+
+def _judged() -> Verdict:
     opened, rules, moment = asked.opened(), asked.rules(), clock.now()
     real = opened[~opened["test"]]
     firing = real[real["state"] == AlertState.FIRING.value]

@@ -96,11 +96,9 @@ def of_rule(name: str) -> None:
     waiting = opened[(opened["name"] == name) & (opened["state"] == AlertState.PENDING.value)]
     said = []
     if len(own):
-        said.append(
-            f"It fired {text.number(len(own))} times in this range, last at {clock.stamp(own['fired_at'].max())}."
-        )
+        said.append(f"It fired {_times(len(own))} in this range, last at {clock.stamp(own['fired_at'].max())}.")
     elif len(waiting):
-        said.append(f"It fired never in this range; {text.number(len(waiting))} alerts are pending.")
+        said.append(f"It never fired in this range; pending now: {text.number(len(waiting))}.")
     else:
         said.append("It never fired in this range, and nothing of it is pending now.")
     st.markdown(" ".join([*said, *_measured(name, limit)]))
@@ -122,6 +120,10 @@ def _measured(name: str, limit: dict[str, Any]) -> list[str]:
     shown = f"Last value {last}, nearest to the limit {most} at {clock.stamp(_moment(nearest))}; it fires at {words.limited(limit)}"
     held = f" for {text.span(limit['for_s'])}." if limit.get("for_s") else "."
     return [text.esc_md(shown + held)]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{text.number(count)} times"
 
 
 def _moment(value: Any) -> datetime:

@@ -14,7 +14,6 @@ from lib.alerts.model import AlertState
 from lib.ui import text
 from lib.ui.severity import Look, Status, look, status_of
 
-NO_SCOPE = "everything"
 _OWN_LABELS = frozenset({"alertname", "severity"})
 _OPERATORS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 _PAGES = {
@@ -43,10 +42,11 @@ def badge(severity: str) -> str:
 
 
 def scope(labels: Mapping[str, str], shared: Mapping[str, str] | None = None) -> str:
-    """What the alert is about, without what all alerts of its rule share: "queue_name=leads, instance=a:3000"."""
+    """What the alert is about, without what all alerts of its rule share: "queue_name=leads, instance=a:3000". "" where
+    nothing tells it from others."""
     own = {name: value for name, value in labels.items() if name not in _OWN_LABELS and name not in (shared or {})}
     words = ", ".join(f"{name}={value}" for name, value in sorted(own.items()))
-    return (words if len(words) <= _SCOPE_CHARS else f"{words[:_SCOPE_CHARS]}…") or NO_SCOPE
+    return words if len(words) <= _SCOPE_CHARS else f"{words[:_SCOPE_CHARS]}…"
 
 
 def measured(value: float | None, unit: str) -> str:
