@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from lib.alerts import silences
+from lib.alerts.delivery import condition
 from lib.alerts.matchers import Matcher, written
 from lib.alerts.model import AlertState, Origin
 from lib.alerts.past import NOISE, USEFUL
@@ -110,6 +111,15 @@ def end_silence(found: Silence, at: datetime) -> Deed:
         silences.expire(session, actor, found, at)
 
     return Deed(Action.SILENCE, f"silence {found.id}", named=done, told=True)
+
+
+def rearm(channel: str, at: datetime) -> Deed:
+    """Says that a broken channel works again: what is so now is decided anew and told."""
+
+    def done(session: Session, actor: Actor) -> None:
+        condition.rearm(session, actor, channel, at)
+
+    return Deed(Action.REARM, f"channel {channel}", named=done, told=True)
 
 
 class _Did(NamedTuple):

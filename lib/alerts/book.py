@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Select, case, func, select
 
+from lib.alerts.delivery.condition import ChannelStatus, statuses
+from lib.alerts.delivery.story import Told
 from lib.alerts.model import AlertState
-from lib.alerts.tables import AlertRow, CooldownRow, OutboxRow, RuleStateRow, StoryRow
+from lib.alerts.tables import AlertRow, ChannelRow, CooldownRow, OutboxRow, RuleStateRow, StoryRow
 from lib.state.database import State, UtcDateTime
 
 SOURCE = "alerts"
@@ -79,24 +81,22 @@ def story(state: State, fingerprints: Sequence[str], start: datetime, end: datet
     return rows_of(state, newest, columns).iloc[::-1].reset_index(drop=True)
 
 
-def channels(state: State, since: datetime) -> pd.DataFrame:
-    """How each channel does since then, tests left out: `channel`, `state` (sent, failed, waiting, sending), `notices`,
-    `newest` (when the newest of them was made) and `sent_at` (when the newest was accepted)."""
-    query = (
-        select(
-            OutboxRow.channel,
-            OutboxRow.state,
-            func.count(),
-            func.max(OutboxRow.created_at),
-            func.max(OutboxRow.sent_at),
-        )
-        .where(OutboxRow.created_at >= since, OutboxRow.test.is_(False))
-        .group_by(OutboxRow.channel, OutboxRow.state)
-    )
+def channels(state: State) -> tuple[ChannelStatus, ...]:
+    """How each channel that was ever set up does, by name."""
     with state.reading(SOURCE) as session:
-        found = [tuple(row) for row in session.execute(query)]
-    frame = pd.DataFrame(found, columns=["channel", "state", "notices", "newest", "sent_at"])
-    return _timed(frame, ("newest", "sent_at"))
+        return statuses(session, sorted(session.scalars(select(ChannelRow.name))))
+
+
+def held_back(state: State, alerts: Sequence[int]) -> pd.DataFrame:
+    """What delivery said last about each of these alert rows on each channel ("" for none): `alert_id`, `channel`,
+    `kind` (silenced, inhibited, cooldown, no_route, …), `words`, `at`."""
+    newest = (
+        select(func.max(StoryRow.id))
+        .where(StoryRow.alert_id.in_(alerts), StoryRow.kind.in_([kind.value for kind in Told]))
+        .group_by(StoryRow.alert_id, StoryRow.channel)
+    )
+    columns = tuple(column for column in StoryRow.__table__.columns if column.name not in ("id", "fingerprint"))
+    return rows_of(state, select(*columns).where(StoryRow.id.in_(newest)).order_by(StoryRow.channel), columns)
 
 
 def notices(state: State, since: datetime, most: int = 200) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.delivery.condition import ChannelStatus
 from lib.errors import SourceError
 from lib.ui import clock, runtime, text
 from lib.ui.alerts import asked, verdict
@@ -76,19 +78,26 @@ def _firing(found: Verdict) -> None:
         said = ", ".join(f"{text.number(count)} {LOOKS[one].word.lower()}" for one, count in found.firing.items())
         words, said = f"{words} firing", f"Alerts that fire: {said}"
     else:
-        words = ":gray[○ Alerts unknown]" if found.stalled else ":green[✓ No alert]"
+        words = ":gray[○ Alerts unknown]" if found.stalled or found.starting else ":green[✓ No alert]"
         said = "What fires, and what to do about it"
     st.page_link(str(entry("alerts").path), label=words, help=said, width="content")
 
 
 def _heart(found: Verdict, moment: datetime) -> None:
-    if found.checked is None:
+    status = runtime.current().status()
+    if status is not None and status.alerting.not_kept_why:
+        _mark(Status.CRITICAL, f"Alerts not persisted: {status.alerting.not_kept_why}")
+    if status is not None and status.alerting.rule_problem:
+        _mark(Status.WARNING, "The newest rules are not used: see Setup")
+    if found.starting:
+        _mark(Status.NO_DATA, "Rules: first evaluation")
+    elif found.checked is None:
         _mark(Status.CRITICAL, "Rules never evaluated")
-        return
-    status = Status.CRITICAL if found.stalled else Status.WARNING if found.unwell else Status.OK
-    unwell = f", {found.unwell} not judged" if found.unwell else ""
-    words = "Rules not evaluated since" if found.stalled else "Rules"
-    _mark(status, f"{words} {text.age(found.checked, moment)}{unwell}")
+    else:
+        shown = Status.CRITICAL if found.stalled else Status.WARNING if found.unwell else Status.OK
+        unwell = f", {found.unwell} not judged" if found.unwell else ""
+        words = "Rules not evaluated since" if found.stalled else "Rules"
+        _mark(shown, f"{words} {text.age(found.checked, moment)}{unwell}")
 
 
 def _mark(status: Status, words: str) -> None:
@@ -97,34 +106,42 @@ def _mark(status: Status, words: str) -> None:
 
 
 def _channels() -> None:
-    """The newest notice that a channel accepted, and the channels that are broken."""
+    """When a notice was accepted last, and the channels that are broken or fail."""
     try:
-        found = standing(asked.channels())
+        found = asked.channels()
     except SourceError:
         return  # said already
-    if found.empty:
+    if not found:
+        _mark(Status.NO_DATA, "No channel set up")
         return
-    broken = list(found.loc[found["status"] == Status.CRITICAL.value, "channel"])
-    newest = found["last good"].max()
-    if broken:
-        status, words = Status.CRITICAL, f"{', '.join(broken)} broken"
-    else:
-        status, words = Status.OK, f"Told {text.age(newest, clock.now())}"
+    status, words = standing(found, clock.now())
     shape = look(status)
     with st.popover(f":{shape.badge}[{shape.glyph} {text.esc_md(words)}]", type="tertiary", key="channels"):
-        shown = found.assign(**{"last good": found["last good"].dt.tz_convert(clock.display_zone())})
-        shown["status"] = [look(one).label for one in shown["status"]]
-        st.dataframe(shown, hide_index=True)
+        zone = clock.display_zone()
+        rows = [
+            {
+                "channel": one.name, "status": look(condition(one)).label,
+                "last told": pd.Timestamp(one.last_success).tz_convert(zone) if one.last_success else pd.NaT,
+                "waiting": one.waiting, "why": text.visible(one.broken_why or one.failing_why),
+            }
+            for one in found
+        ]  # fmt: skip
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
-def standing(found: pd.DataFrame) -> pd.DataFrame:
-    """Per channel: `status` (critical: its newest notice failed for good), `last good`, `sent` and `failed` notices."""
-    rows = []
-    for name, part in found.groupby("channel"):
-        counts = part.set_index("state")["notices"]
-        newest = part.loc[part["state"].isin(["sent", "failed"])].sort_values("newest")
-        bad = len(newest) > 0 and newest["state"].iloc[-1] == "failed"
-        status = Status.CRITICAL if bad else Status.OK if counts.get("sent", 0) else Status.NO_DATA
-        rows.append({"channel": str(name), "status": status.value, "last good": part["sent_at"].max(),
-                     "sent": int(counts.get("sent", 0)), "failed": int(counts.get("failed", 0))})  # fmt: skip
-    return pd.DataFrame(rows, columns=["channel", "status", "last good", "sent", "failed"])
+def condition(channel: ChannelStatus) -> Status:
+    """Critical while nothing is sent there, warning while tries fail, no data before the first notice."""
+    if channel.broken:
+        return Status.CRITICAL
+    if channel.failing_since is not None:
+        return Status.WARNING
+    return Status.OK if channel.last_success is not None else Status.NO_DATA
+
+
+def standing(found: Sequence[ChannelStatus], moment: datetime) -> tuple[Status, str]:
+    """All channels in a word: "slack broken", "email fails", "Told 12 min ago"."""
+    for status, word in ((Status.CRITICAL, "broken"), (Status.WARNING, "fails")):
+        if names := [one.name for one in found if condition(one) is status]:
+            return status, f"{', '.join(names)} {word}"
+    newest = max((one.last_success for one in found if one.last_success), default=None)
+    return (Status.NO_DATA, "Nobody told yet") if newest is None else (Status.OK, f"Told {text.age(newest, moment)}")

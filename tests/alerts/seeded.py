@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lib.alerts.model import fingerprint
-from lib.alerts.tables import AlertRow, CooldownRow, OutboxRow, RuleStateRow, StoryRow
+from lib.alerts.tables import AlertRow, ChannelRow, CooldownRow, OutboxRow, RuleStateRow, StoryRow
 from lib.state.database import Base, State
 
 MINUTE = timedelta(minutes=1)
@@ -66,11 +66,15 @@ def told(of: AlertRow, channel: str, at: datetime) -> CooldownRow:
     return CooldownRow(fingerprint=of.fingerprint, channel=channel, episode=of.id or 0, sent_at=at, suppressed=0)
 
 
-def outbox(key: str, channel: str, state: str, at: datetime, **fields: Any) -> OutboxRow:
-    """A notice on its way, or there."""
-    sent = {"sent_at": at + timedelta(seconds=1), "code": 200, "reply": "ok", "took_ms": 80.0}
+def channel(name: str, **fields: Any) -> ChannelRow:
+    """A channel that was set up."""
+    return ChannelRow(**({"name": name, "settings": "", "broken_why": "", "failing_why": ""} | fields))
+
+
+def waiting(key: str, channel: str, at: datetime, **fields: Any) -> OutboxRow:
+    """A notice that is not out yet."""
     head = {
-        "key": key, "channel": channel, "group_key": "HighErrorRate", "kind": "firing", "notice": {}, "state": state,
+        "key": key, "channel": channel, "group_key": "HighErrorRate", "kind": "firing", "notice": {}, "state": "waiting",
         "created_at": at, "due_at": at, "attempts": 1,
     }  # fmt: skip
-    return OutboxRow(**(head | (sent if state == "sent" else {}) | fields))
+    return OutboxRow(**(head | fields))

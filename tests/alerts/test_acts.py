@@ -28,6 +28,7 @@ ALL: dict[str, Callable[[int], Deed]] = {
     "acknowledge": lambda alert_id: acts.acknowledge(alert_id, "A", "on it", NOW),
     "resolve": lambda alert_id: acts.resolve(alert_id, "A", "fixed", NOW),
     "silence": lambda _: acts.silence((Matcher("alertname", Op.IS, "A"),), NOW + timedelta(hours=1), "known", NOW),
+    "rearm": lambda _: acts.rearm("slack", NOW),
     "judge": lambda alert_id: acts.judge(alert_id, "A", "noise", NOW),
 }
 
@@ -72,8 +73,8 @@ def test_who_may_does_it_in_their_own_name_and_both_records_tell(
     moment = datetime.now(UTC)
     told = audit.search(state, ADMIN, Window(moment - timedelta(hours=1), moment + timedelta(minutes=1)))
     assert list(told["who"]) == [who.name]
-    assert list(told["subject"]) == ["silence 1" if name == "silence" else "A"]
-    assert [who.name in words for words in stories(state, pushed)] == ([] if name == "silence" else [True])
+    assert list(told["subject"]) == [{"silence": "silence 1", "rearm": "channel slack"}.get(name, "A")]
+    assert [who.name in words for words in stories(state, pushed)] == ([] if name in ("silence", "rearm") else [True])
 
 
 def test_an_acknowledgement_says_who_when_and_why_and_can_be_given_back(state: State, pushed: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lib.alerts import book, past
 from lib.state.database import State
 from lib.window import Window
-from tests.alerts.seeded import MINUTE, alert, ended, line, outbox, pending, put, rule, told
+from tests.alerts.seeded import MINUTE, alert, channel, ended, line, pending, put, rule, told, waiting
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,19 +72,32 @@ def test_who_was_told_and_how_each_channel_does_leaves_tests_out(state: State) -
     subject = alert("A", NOW - HOUR)
     put(state, [
         told(subject, "slack", NOW - MINUTE),
-        outbox("1", "slack", "sent", NOW - 2 * MINUTE),
-        outbox("2", "slack", "sent", NOW - MINUTE),
-        outbox("3", "slack", "sent", NOW, test=True),
-        outbox("4", "email", "failed", NOW - MINUTE, reply="no such user"),
+        channel("slack", last_success_at=NOW - MINUTE),
+        channel("email", broken_since=NOW, broken_why="no such user"),
+        waiting("1", "slack", NOW - MINUTE),
+        waiting("2", "slack", NOW, test=True),
     ])  # fmt: skip
 
-    channels = book.channels(state, NOW - HOUR).set_index("channel")
+    email, slack = book.channels(state)
 
     assert list(book.told(state, [subject.fingerprint])["channel"]) == ["slack"]
-    assert channels.loc["slack", "notices"] == 2
-    assert channels.loc["slack", "sent_at"] == pd.Timestamp(NOW - MINUTE + timedelta(seconds=1))
-    assert channels.loc["email", "state"] == "failed"
-    assert pd.isna(channels.loc["email", "sent_at"])
+    assert (slack.waiting, slack.last_success, slack.broken) == (1, NOW - MINUTE, False)
+    assert (email.broken, email.broken_why) == (True, "no such user")
+
+
+def test_what_was_said_last_on_each_channel_is_found_per_alert(state: State) -> None:
+    subject = alert("A", NOW - HOUR)
+    subject.id = put(state, [subject])[0]
+    put(state, [
+        line(subject, NOW - 3 * MINUTE, "cooldown", "wait", "slack"),
+        line(subject, NOW - 2 * MINUTE, "sent", "accepted with 200", "slack"),
+        line(subject, NOW - MINUTE, "inhibited", "kept quiet", "email"),
+        line(subject, NOW, "acknowledged", "anna took it up"),
+    ])  # fmt: skip
+
+    found = book.held_back(state, [subject.id])
+
+    assert dict(zip(found["channel"], found["kind"], strict=True)) == {"email": "inhibited", "slack": "sent"}
 
 
 def test_rules_that_need_a_look_come_first_and_a_silent_evaluator_is_known(state: State) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from lib.alerts.tables import AlertRow
 from lib.state.database import State
-from tests.alerts.seeded import MINUTE, alert, ended, line, outbox, pending, put, rule, told
+from tests.alerts.seeded import MINUTE, alert, channel, ended, line, pending, put, rule, told
 
 HOUR = timedelta(hours=1)
 
@@ -47,6 +47,6 @@ def _stories(state: State, now: datetime, rows: dict[str, AlertRow]) -> None:
         line(errors, now - 11 * MINUTE, "failed", "no such recipient: 550 5.1.1 unknown user", "email"),
         line(errors, now - 7 * MINUTE, "cooldown", "held back: told 5 min ago, next not before 02:19", "slack"),
         told(errors, "slack", now - 12 * MINUTE),
-        outbox("n1", "slack", "sent", now - 12 * MINUTE),
-        outbox("n2", "email", "failed", now - 11 * MINUTE, code=550, reply="5.1.1 unknown user"),
+        channel("slack", last_success_at=now - 12 * MINUTE),
+        channel("email", broken_since=now - 11 * MINUTE, broken_why="550 5.1.1 unknown user"),
     ])  # fmt: skip

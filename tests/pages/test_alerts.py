@@ -145,7 +145,7 @@ def test_a_viewer_sees_all_of_it_and_changes_nothing(drawn: Drawn, state: State)
 
     page = well(page.button(key=f"ack_{rows['errors'].id}").click().run())
 
-    assert "needs the role operator" in page.error[0].value
+    assert any("needs the role operator" in error.value for error in page.error)
     assert "acknowledged by vera" not in said(page)
 
 
@@ -331,3 +331,35 @@ def test_a_viewer_cannot_silence(drawn: Drawn, state: State) -> None:
 
     assert any("needs the role operator" in error.value for error in page.error)
     assert "1 silenced" not in said(page)
+
+
+def test_a_broken_channel_is_said_loudly_and_who_may_arms_it_again(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn()
+    loud = [error.value for error in page.error]
+
+    page = press(page, "It works again")
+
+    assert any("email is broken" in words and "unknown user" in words for words in loud)
+    assert not page.error
+
+
+def test_the_link_of_a_group_shows_only_its_rule(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = drawn(alertname="QueueBacklog")
+
+    assert any(button.label == "Only QueueBacklog" for button in page.button)
+    assert "2\u202f412 items" in said(page)
+    assert "12.3 %, fires" not in said(page)
+
+
+def test_the_overview_shows_what_fires_and_the_tab_and_menu_count_it(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = well(drawn().switch_page(str(entry("").path)).run())
+
+    links = [link.proto.label for link in page.get("page_link")]
+
+    assert any("HighErrorRate" in label for label in links)
+    assert any(label.startswith("Alerts :red-badge[▲ 4]") for label in links)
+    assert any(label.endswith("firing") for label in links)

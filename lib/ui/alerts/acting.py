@@ -19,10 +19,10 @@ def quick(alert: Any) -> None:
     """The two first things, one tap each; a note can be added where the alert is opened."""
     if alert.acked_by:
         if st.button("Give back", key=f"unack_{alert.id}", icon=":material/undo:", help="Nobody is on it any more"):
-            _done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
+            done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
     elif st.button("Acknowledge", key=f"ack_{alert.id}", icon=":material/front_hand:",
                    help="You are on it. It ends by itself when the alert does."):  # fmt: skip
-        _done(act(acts.acknowledge(alert.id, alert.name, "", clock.now())), "Acknowledged")
+        done(act(acts.acknowledge(alert.id, alert.name, "", clock.now())), "Acknowledged")
     st.button("Silence", key=f"silence_{alert.id}", icon=":material/notifications_off:", on_click=state.ask_silence,
               args=(alert.fingerprint,), help="Nobody is told of it for a while")  # fmt: skip
 
@@ -48,7 +48,7 @@ def _acknowledging(alert: Any) -> None:
         if alert.ack_note:
             st.text(text.visible(alert.ack_note))
         if st.button("Give back", key="unack_this", icon=":material/undo:"):
-            _done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
+            done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
         return
     with st.form("acknowledge", border=False):
         note = st.text_input("Note", key=f"note_{alert.id}", max_chars=acts.LONGEST_NOTE,
@@ -56,7 +56,7 @@ def _acknowledging(alert: Any) -> None:
         taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:", type="primary")
     st.caption("It ends by itself when the alert does.")
     if taken:
-        _done(act(acts.acknowledge(alert.id, alert.name, str(note or ""), clock.now())), "Acknowledged")
+        done(act(acts.acknowledge(alert.id, alert.name, str(note or ""), clock.now())), "Acknowledged")
 
 
 def _resolving(alert: Any) -> None:
@@ -67,7 +67,7 @@ def _resolving(alert: Any) -> None:
         st.caption("It was pushed to us: only who sent it, or a person, can end it.")
         reason = st.text_input("Why", key=f"resolve_why_{alert.id}", max_chars=acts.LONGEST_NOTE)
         if st.form_submit_button("Resolve"):
-            _done(act(acts.resolve(alert.id, alert.name, str(reason or ""), clock.now())), "Resolved")
+            done(act(acts.resolve(alert.id, alert.name, str(reason or ""), clock.now())), "Resolved")
 
 
 def _judging(alert: Any) -> None:
@@ -76,10 +76,11 @@ def _judging(alert: Any) -> None:
         for word, label in _JUDGED.items():
             chosen = alert.noise == word
             if st.button(label, key=f"judge_{word}", type="primary" if chosen else "secondary"):
-                _done(act(acts.judge(alert.id, alert.name, "" if chosen else word, clock.now())), "Noted")
+                done(act(acts.judge(alert.id, alert.name, "" if chosen else word, clock.now())), "Noted")
 
 
-def _done(done: bool, words: str) -> None:
-    if done:
+def done(is_done: bool, words: str) -> None:
+    """Says so and draws everything anew, where it is done: the header and the menu count it as well."""
+    if is_done:
         st.toast(words, icon=":material/check:")
-        st.rerun()  # the header and the menu count it as well
+        st.rerun()

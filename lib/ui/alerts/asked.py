@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.alerts import book, past
+from lib.alerts.delivery.condition import ChannelStatus
 from lib.alerts.silences import Silence, every
 from lib.errors import SourceError, SourceUnavailable
 from lib.state.database import State
@@ -21,7 +22,7 @@ from lib.window import DAY, Window
 TTL_S = 5
 FAILURE_S = 5
 MOST_ANSWERS = 200
-CHANNELS_SINCE = SILENCES_SINCE = 7 * DAY
+RECENT = 7 * DAY
 T = TypeVar("T")
 _failed: dict[str, tuple[float, SourceError]] = {}
 
@@ -36,9 +37,17 @@ def rules() -> pd.DataFrame:
     return shared("rules", book.rules)
 
 
-def channels() -> pd.DataFrame:
-    """How each channel did in the last seven days, as `book.channels` gives it."""
-    return shared("channels", lambda state: book.channels(state, now() - CHANNELS_SINCE))
+def channels() -> tuple[ChannelStatus, ...]:
+    """How each channel does; those that are no longer set up are left out where this process knows which are."""
+    found = shared("channels", book.channels)
+    status = runtime.current().status()
+    known = {channel.name for channel in status.alerting.channels} if status else set[str]()
+    return tuple(channel for channel in found if not known or channel.name in known)
+
+
+def held_back(alerts: tuple[int, ...]) -> pd.DataFrame:
+    """What delivery said last of these alerts, as `book.held_back` gives it."""
+    return shared("held_back", lambda state: book.held_back(state, alerts), alerts)
 
 
 def told(fingerprints: tuple[str, ...]) -> pd.DataFrame:
@@ -58,7 +67,7 @@ def story(fingerprints: tuple[str, ...], start: datetime, end: datetime) -> pd.D
 
 def notices() -> pd.DataFrame:
     """The newest notices of the last seven days, as `book.notices` gives it."""
-    return shared("notices", lambda state: book.notices(state, now() - CHANNELS_SINCE))
+    return shared("notices", lambda state: book.notices(state, now() - RECENT))
 
 
 def history(window: Window) -> pd.DataFrame:
@@ -72,7 +81,7 @@ def silences() -> tuple[Silence, ...]:
 
     def ask(state: State) -> tuple[Silence, ...]:
         with state.reading(book.SOURCE) as session:
-            return tuple(every(session, now() - SILENCES_SINCE))
+            return tuple(every(session, now() - RECENT))
 
     return shared("silences", ask)
 

@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.alerts import acts
 from lib.alerts.model import AlertState
 from lib.ui import cache, cards, clock, text
 from lib.ui.alerts import acting, asked, chart, silenced, state, verdict, words
+from lib.ui.identity import act
 from lib.ui.panel import filtered_out, panel
 from lib.ui.severity import LOOKS, Status
 from lib.ui.time_range import time_window
@@ -19,6 +21,9 @@ MOST_ROWS = 1000
 NOISY = 60
 """With so many alerts open the table of all of them says more than cards do, and is drawn as well."""
 
+_SPOKEN = ("sent", "deduplicated", "queued", "cleared", "superseded")
+"""After these the channel knows, or is just being told."""
+
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -26,6 +31,7 @@ def board() -> None:
     """The verdict in one line, the filters, and the cards."""
     found = verdict.verdict()
     say(found)
+    broken_channels()
     if found.unwell:
         st.button(f"{text.number(found.unwell)} rules cannot be judged: see why", icon=":material/warning:", type="tertiary",
                   key="unwell", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
@@ -65,6 +71,21 @@ def say(found: verdict.Verdict) -> None:
         st.markdown(" · ".join([verdict.counted(found), *more, verdict.watched(found)]))
 
 
+def broken_channels() -> None:
+    """Loudly, which channels nobody can be told on, why, and the button for when that is mended."""
+    for channel in asked.channels():
+        if channel.broken_since is None:
+            continue
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            since = clock.stamp(channel.broken_since)
+            st.error(f"**{text.esc_md(channel.name)} is broken** since {since}: nothing is sent there. "
+                     f"{text.esc_md(channel.broken_why)}", icon=":material/notifications_off:")  # fmt: skip
+            if st.button(
+                "It works again", key=f"rearm_{channel.name}", help="What is so now is decided anew and told."
+            ):
+                acting.done(act(acts.rearm(channel.name, clock.now())), "Re-armed")
+
+
 def _filtered(opened: pd.DataFrame) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom", key="alert_filters"):
         wanted = st.pills("Severity", _SEVERITIES, selection_mode="multi", key=state.SEVERITY, bind="query-params",
@@ -72,6 +93,9 @@ def _filtered(opened: pd.DataFrame) -> pd.DataFrame:
         typed = st.text_input("Find", key=state.TEXT, bind="query-params", max_chars=120, width=280,
                               placeholder="Rule or label", label_visibility="collapsed")  # fmt: skip
     shown = opened[opened["severity"].isin(wanted)] if wanted else opened
+    if name := state.value(state.NAME):
+        shown = shown[shown["name"] == name]
+        st.button(f"Only {text.esc_md(name)}", icon=":material/close:", key="only_name", on_click=state.clear_filters)
     part = str(typed or "").strip().lower()
     if part:
         shown = shown[[part in _searched(row) for row in words.each(shown)]]
@@ -117,10 +141,12 @@ def _alerts(name: str, alerts: pd.DataFrame, limit: dict[str, Any]) -> None:
     shared = _shared(alerts["labels"]) if len(alerts) > 1 else {}
     shown = alerts.head(MOST_ALERTS)
     told = asked.told(tuple(shown["fingerprint"]))
+    held = asked.held_back(tuple(int(one) for one in shown["id"]))
     muted = silenced.names(shown)
     for row in words.each(shown):
-        channels = told[told["fingerprint"] == row.fingerprint]
-        _alert(row, limit, words.scope(row.labels, shared), channels, muted.get(row.Index, ""))
+        known = known_by(told[told["fingerprint"] == row.fingerprint], held[held["alert_id"] == row.id])
+        badges = flag_badges(row, muted.get(row.Index, ""), inhibited=_inhibited(held, row.id))
+        _alert(row, limit, words.scope(row.labels, shared), known, badges)
     if len(alerts) > len(shown):
         st.caption(f"The worst {len(shown)} of {text.number(len(alerts))}.")
 
@@ -135,16 +161,20 @@ def _shared(labels: pd.Series[Any]) -> dict[str, str]:
     return found
 
 
-def _alert(row: Any, limit: dict[str, Any], scope: str, told: pd.DataFrame, muted: str) -> None:
+def _inhibited(held: pd.DataFrame, alert_id: int) -> bool:
+    return bool(((held["alert_id"] == alert_id) & (held["kind"] == "inhibited")).any())
+
+
+def _alert(row: Any, limit: dict[str, Any], scope: str, known: str, badges: str) -> None:
     """One alert: what about, its value, how long, its flags, who knows, and the two things one does first."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert_{row.id}"):
         st.button(text.esc_md(scope) or "Details", key=f"open_{row.id}", type="tertiary", icon=":material/chevron_right:",
                   on_click=state.open_alert, args=(row.fingerprint,), help="Everything about this alert")  # fmt: skip
         st.markdown(_state_words(row, limit), width="content")
-        if badges := flag_badges(row, muted):
+        if badges:
             st.markdown(badges, width="content")
         acting.quick(row)
-        st.caption(known_by(told), width="content")
+        st.caption(known, width="content")
 
 
 def _state_words(row: Any, limit: dict[str, Any]) -> str:
@@ -153,9 +183,11 @@ def _state_words(row: Any, limit: dict[str, Any]) -> str:
     return f"**{value}** · {waited}" if limit or not pd.isna(row.value) else waited
 
 
-def flag_badges(row: Any, muted: str = "") -> str:
+def flag_badges(row: Any, muted: str = "", *, inhibited: bool = False) -> str:
     """An alert's flags as markdown badges; "" for none."""
     found = words.flags(row)
+    if inhibited:
+        found.insert(0, (Status.MAINTENANCE, "inhibited"))
     if muted:
         found.insert(0, (Status.MAINTENANCE, f"silenced {muted}"))
     return " ".join(
@@ -163,12 +195,13 @@ def flag_badges(row: Any, muted: str = "") -> str:
     )
 
 
-def known_by(told: pd.DataFrame) -> str:
-    """Who was told when: "told: slack 09:14, email 09:14"."""
-    if told.empty:
-        return "nobody was told yet"
+def known_by(told: pd.DataFrame, held: pd.DataFrame) -> str:
+    """Who was told when, and why who was not: "told: slack 09:14 · email: kept quiet by …"."""
     said = [f"{text.esc_md(row.channel)} {clock.stamp(row.sent_at)}" for row in words.each(told)]
-    return f"told: {', '.join(said)}"
+    parts = [f"told: {', '.join(said)}"] if said else []
+    for row in words.each(held[~held["kind"].isin(_SPOKEN)]):
+        parts.append(text.esc_md(f"{row.channel}: {row.words}" if row.channel else row.words)[:160])
+    return " · ".join(parts) or "nobody was told yet"
 
 
 def _table(shown: pd.DataFrame) -> None:

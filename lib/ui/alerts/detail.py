@@ -84,22 +84,30 @@ def _measures(alert: Any, found: pd.DataFrame, limit: dict[str, Any]) -> None:
 
 
 def _told(alert: Any) -> None:
-    found = asked.told((alert.fingerprint,))
-    if found.empty:
+    """Per channel when it was told last, and what became of it since."""
+    told, held = asked.told((alert.fingerprint,)), asked.held_back((alert.id,))
+    if told.empty and held.empty:
         st.markdown("○ Nobody was told that it fires. The time line below says why.")
         return
-    shown = pd.DataFrame(
+    last = {row.channel: row for row in words.each(told)}
+    now = {row.channel: row for row in words.each(held)}
+    rows = [
         {
-            "channel": found["channel"],
-            "sent_at": found["sent_at"],
-            "episode": ["this one" if episode == alert.id else "one before" for episode in found["episode"]],
-            "suppressed": found["suppressed"],
+            "channel": channel or "(all)",
+            "sent_at": last[channel].sent_at if channel in last else pd.NaT,
+            "episode": ("this one" if last[channel].episode == alert.id else "one before") if channel in last else "",
+            "suppressed": last[channel].suppressed if channel in last else None,
+            "now": f"{now[channel].kind}: {now[channel].words}" if channel in now else "",
         }
-    )
+        for channel in sorted({*last, *now})
+    ]
+    shown = pd.DataFrame(rows)
+    shown["sent_at"] = pd.to_datetime(shown["sent_at"], utc=True)
     columns = {
         "channel": "Channel", "sent_at": st.column_config.DatetimeColumn("Last told", format="D MMM HH:mm:ss"),
         "episode": "Of episode",
         "suppressed": st.column_config.NumberColumn("Held back since", help="Notices that the cooldown kept back"),
+        "now": st.column_config.TextColumn("Newest step", width="large"),
     }  # fmt: skip
     cards.table(shown, key="told", topic=f"told of {alert.name}", columns=columns)
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 from lib.alerts.silences import Silence
 
-ALERT, SILENCE, RULE, SHOW, SEVERITY, TEXT = "alert", "silence", "rule", "show", "severity", "find"
+ALERT, SILENCE, RULE, NAME = "alert", "silence", "rule", "alertname"
+SHOW, SEVERITY, TEXT = "show", "severity", "find"
 OPEN, HISTORY, SILENCES, RULES = "Open", "History", "Silences", "Rules"
 _DONE, _HELD = "_silence_done", "_silence_held"
 PARTS = (OPEN, HISTORY, SILENCES, RULES)
@@ -19,7 +20,7 @@ def drawn_unseen() -> None:
     if st.session_state.pop(_DONE, False):
         st.session_state[SILENCE] = ""
     with st.container(key="alerts_address"):
-        for key in (ALERT, SILENCE, RULE):
+        for key in (ALERT, SILENCE, RULE, NAME):
             st.text_input(key, key=key, bind="query-params", max_chars=2000)
 
 
@@ -67,6 +68,7 @@ def clear_filters() -> None:
     """Takes every filter away."""
     st.session_state[SEVERITY] = []
     st.session_state[TEXT] = ""
+    st.session_state[NAME] = ""
 
 
 def address(fingerprint: str) -> Mapping[str, str]:

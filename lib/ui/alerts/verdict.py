@@ -9,16 +9,19 @@ from typing import Any
 
 from lib.alerts import book
 from lib.alerts.model import AlertState
-from lib.ui import clock, text
+from lib.ui import clock, runtime, text
 from lib.ui.alerts import asked, silenced
 from lib.ui.severity import LOOKS, Status
+
+STARTS_IN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How many alerts fire by how bad they are (silenced ones and tests apart), how many wait, and who looks.
 
-    `checked` is when a rule was last evaluated, None for never; `stalled` says that nobody does any more.
+    `checked` is when a rule was last evaluated, None for never; `stalled` says that nobody does any more;
+    `starting` that this process has only just begun to.
     """
 
     firing: Mapping[Status, int]
@@ -29,6 +32,7 @@ class Verdict:
     unwell: int
     checked: datetime | None
     stalled: bool
+    starting: bool = False
 
     @property
     def total(self) -> int:
@@ -47,6 +51,7 @@ def _judged() -> Verdict:
     firing = real[real["state"] == AlertState.FIRING.value]
     muted = silenced.muted(firing)
     heard = firing[~muted]
+    late = book.stalled(rules, moment)
     return Verdict(
         firing=_by_status(heard["severity"].value_counts().to_dict()),
         acknowledged=int((heard["acked_by"] != "").sum()),
@@ -55,7 +60,16 @@ def _judged() -> Verdict:
         rules=len(rules),
         unwell=int(rules["health"].isin(["error", "no-data"]).sum()),
         checked=book.evaluated_at(rules),
-        stalled=book.stalled(rules, moment),
+        stalled=late and not _starting(moment),
+        starting=late and _starting(moment),
+    )
+
+
+def _starting(moment: datetime) -> bool:
+    """Whether this process evaluates and was started less than a minute ago: its first round is on the way."""
+    status = runtime.current().status()
+    return (
+        status is not None and status.alerting.evaluating and (moment - status.started_at).total_seconds() < STARTS_IN_S
     )
 
 
@@ -78,6 +92,8 @@ def counted(found: Verdict) -> str:
 
 def watched(found: Verdict) -> str:
     """Who looks, in words: "checked 09:14:05, 12 rules evaluated"."""
+    if found.starting:
+        return "the first evaluation is on its way"
     if found.checked is None:
         return "no rule was ever evaluated"
     when = clock.stamp(found.checked, seconds=True) if found.stalled else f"{clock.local(found.checked):%H:%M:%S}"

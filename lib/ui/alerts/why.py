@@ -19,10 +19,14 @@ BEFORE = timedelta(minutes=30)
 """So much of the story before an episode belongs to it: it was pending, or another one ended just then."""
 
 _SAYS = {
-    "firing": Status.CRITICAL, "sent": Status.OK, "resolved": Status.OK, "acknowledged": Status.OK, "failed": Status.CRITICAL,
-    "broken": Status.CRITICAL, "error": Status.CRITICAL, "pending": Status.WARNING, "retry": Status.WARNING,
-    "silenced": Status.MAINTENANCE, "inhibited": Status.MAINTENANCE, "cooldown": Status.INFO, "deduplicated": Status.INFO,
-}  # fmt: skip
+    Status.CRITICAL: ("firing", "failed", "channel_broken", "error", "no_route"),
+    Status.WARNING: ("pending", "retry", "no-data", "recurred"),
+    Status.OK: ("sent", "resolved", "acknowledged", "ok"),
+    Status.INFO: ("cooldown", "grouped", "storm", "queued", "superseded", "deduplicated", "cleared", "kept"),
+    Status.MAINTENANCE: ("silenced", "inhibited"),
+}
+_STATUS = {kind: status for status, kinds in _SAYS.items() for kind in kinds}
+"""How a line of the story looks; one of another kind is grey."""
 
 
 def of_alert(alert: Any, limit: dict[str, Any]) -> None:
@@ -47,6 +51,17 @@ _COLUMNS = {
 }
 
 
+def of_gone(fingerprint: str) -> bool:
+    """The story of an alert that was only pending and of which no row is kept; whether there is one."""
+    moment = clock.now()
+    found = asked.story((fingerprint,), _minute(moment - 30 * DAY), _minute(moment) + timedelta(minutes=1))
+    if found.empty:
+        return False
+    st.markdown("○ **It never fired**: it was pending and its condition ended before that.")
+    _lines(found[["at", "channel", "kind", "words"]])
+    return True
+
+
 def _known(alert: Any, found: pd.DataFrame) -> list[tuple[Any, str, str, str]]:
     """What the alert itself says, where its story holds no such line (it may be older than what is kept)."""
     told = set(found["kind"])
@@ -67,7 +82,7 @@ def _lines(frame: pd.DataFrame) -> None:
         if local.date() != day:
             day = local.date()
             st.caption(f"{local:%A, %d %b %Y}")
-        status = _SAYS.get(line.kind, Status.NO_DATA)
+        status = _STATUS.get(line.kind, Status.NO_DATA)
         look = LOOKS[status]
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{line.Index}"):
             st.markdown(f"`{local:%H:%M:%S}` :{look.badge}[{look.glyph}]", width="content")

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from lib.alerts.acts import PUSHED
-from lib.alerts.model import AlertState
+from lib.alerts.book import is_test
+from lib.alerts.model import AlertState, Origin
 from lib.ui import text
 from lib.ui.severity import Look, Status, look, status_of
 
@@ -94,16 +95,11 @@ def flags(alert: Any) -> list[tuple[Status, str]]:
         found.append((Status.INFO, "recovering"))
     if alert.unobserved_s:
         found.append((Status.NO_DATA, f"unobserved {text.span(alert.unobserved_s)}"))
-    if alert.origin != "engine":
+    if alert.origin not in (Origin.ENGINE, Origin.OWN):
         found.append((Status.NO_DATA, f"from {alert.origin}"))
     if is_test(alert.labels):
         found.append((Status.MAINTENANCE, "TEST"))
     return found
-
-
-def is_test(labels: Mapping[str, str]) -> bool:
-    """Whether it only tries out the alerting."""
-    return labels.get("namespace") == "test"
 
 
 def page_of(rule: str, annotations: Mapping[str, str]) -> str:
