@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -15,6 +16,9 @@ from lib.state.audit import Deed
 from lib.ui import runtime, text
 
 _NAME, _COOKIE, _LONGEST = "_own_name", "halo_ops_name", 80
+after: list[Callable[[], None]] = []
+"""What is told after every deed: shared answers that it may have made untrue are asked anew."""
+
 _REMEMBER = st.components.v2.component(
     "remember_name",
     js="""export default function ({ data }) {
@@ -37,16 +41,16 @@ def connection() -> Actor:
     return unpacked(handed_on) if handed_on else Actor("", Role.VIEWER, Via.NAME)
 
 
-def act(deed: Deed) -> None:
+def act(deed: Deed) -> bool:
     """Does what a person asked for, in one transaction with its line in the audit; says why where it cannot be done.
 
-    Who has not said their name yet is asked for it, and then it is done.
+    Whether it is done. Who has not said their name yet is asked for it, and then it is done and the page drawn anew.
     """
     who = actor()
     if who.via is Via.NAME and not who.name:
         _who_are_you(deed)
-    else:
-        _done(who, deed)
+        return False
+    return _done(who, deed)
 
 
 def person() -> None:
@@ -102,6 +106,8 @@ def _done(who: Actor, deed: Deed) -> bool:
     except OpsError as error:
         st.error(f"Not done: {text.esc_md(error)}")
         return False
+    for tell in after:
+        tell()
     return True
 
 

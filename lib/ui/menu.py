@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from lib.ui.header_alerts import MENU_EVERY_S, menu_words
 from lib.ui.identity import actor
 from lib.ui.pages import PAGES
 
@@ -24,5 +25,14 @@ def chosen_page() -> Page:
             with st.container(
                 key=f"menu_{'on' if page.url_path == chosen.url_path else 'off'}_{entry.url_path or 'first'}"
             ):
-                st.page_link(page, width="stretch", help=entry.description)
+                if entry.url_path == "alerts":
+                    _counted(page, entry.description)
+                else:
+                    st.page_link(page, width="stretch", help=entry.description)
     return chosen
+
+
+@st.fragment(run_every=MENU_EVERY_S)
+def _counted(page: Page, words: str) -> None:
+    """The line that says how many alerts fire: drawn anew by itself."""
+    st.page_link(page, label=menu_words(), width="stretch", help=words)

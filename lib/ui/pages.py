@@ -29,6 +29,7 @@ class Entry:
 
 PAGES = (
     Entry("overview.py", "Overview", ":material/monitor_heart:", "", "Is anything wrong, where, and since when"),
+    Entry("alerts.py", "Alerts", ":material/notifications:", "alerts", "What fires, who was told, what to do"),
     Entry("errors.py", "Errors", ":material/error:", "errors", "What is failing now, what is new"),
     Entry("logs.py", "Logs", ":material/search:", "logs", "Find records, follow a request or a lead"),
     Entry("performance.py", "Performance", ":material/speed:", "performance", "How fast the service answers"),
