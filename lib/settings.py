@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_api import AlertApi
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
@@ -25,7 +26,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(RemoteStores):
+class Settings(AlertApi, RemoteStores):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lib import own_log, wiring
 from lib import settings as configuration
+from lib.alerts import pushed
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
@@ -30,6 +31,7 @@ from lib.status import GapStatus, ImportStatus, SourceStatus, WorkerStatus
 from lib.window import DAY, Window
 
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
+EXPIRE_S = 15.0
 GAPS_EVERY, GAPS_SOON = timedelta(minutes=1), timedelta(seconds=10)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
@@ -74,6 +76,7 @@ class Worker:
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
+        self._loop("pushed alerts", EXPIRE_S, self._expire)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
         loop = Loop(name, period_s, turn, self._clock)
@@ -179,6 +182,10 @@ class Worker:
             Policy(stores.health, settings.retention_health_days),
         )
         retain(policies, self._clock())
+
+    def _expire(self) -> None:
+        with self._stores.state.writing() as session:
+            pushed.expire(session, self._clock())
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""
