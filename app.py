@@ -38,10 +38,12 @@ def load_settings() -> tuple[Settings, OpenIdConnect | None]:
         raise SystemExit(2) from None
 
 
-def open_or_end() -> wiring.OpenStores:
-    """The stores; where they cannot be opened, the reason is printed plainly and the process ends with exit code 3."""
+def open_or_end() -> tuple[wiring.OpenStores, Worker]:
+    """The stores and what fills them; where that cannot be, the reason is printed plainly and the process ends with exit
+    code 3."""
     try:
-        return wiring.open_stores(SETTINGS)
+        stores = wiring.open_stores(SETTINGS)
+        return stores, Worker(SETTINGS, stores)
     except OpsError as error:
         say("The stores cannot be opened:", str(error))
         raise SystemExit(3) from None
@@ -69,8 +71,7 @@ API = AlertApi(SETTINGS.api_token, lambda: runtime.current().state)
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
-    stores = open_or_end()
-    worker = Worker(SETTINGS, stores)
+    stores, worker = open_or_end()
     worker.start()
     runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
     for module in WARM:

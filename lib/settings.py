@@ -16,8 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from lib.errors import SettingsError
 from lib.redact import redact_text
 from lib.setting_api import AlertApi
+from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
+from lib.setting_rules import RuleSettings
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,7 +28,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(AlertApi, RemoteStores):
+class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(
@@ -88,18 +90,12 @@ class Settings(AlertApi, RemoteStores):
     default_role: Literal["", "viewer", "operator", "admin"] = setting(
         "", "Role of everybody else. Empty: viewer; without sign-in admin for who sits at this machine."
     )
-    rules_file: Path = setting(
-        Path("deploy/prometheus/rules.yml"), "Prometheus rule file: alert rules and threshold lines."
-    )
     demo: bool = setting(False, "Shows the DEMO badge: the data comes from the simulator.")
     simulator_url: str = setting("", "Control address of the simulator (demo mode only).")
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "Level of the dashboard's own log.", name="LOG_LEVEL"
     )
     halopsa_base_url: str = setting("", "Address of HaloPSA, for links.", name="HALOPSA_BASE_URL")
-    slack_webhook_url: SecretStr = setting(
-        SecretStr(""), "Slack incoming webhook. Not used yet: alerts are not delivered.", name="SLACK_WEBHOOK_URL"
-    )
 
     @classmethod
     def settings_customise_sources(
@@ -172,6 +168,12 @@ class Settings(AlertApi, RemoteStores):
         if name and not HEADER_NAME.fullmatch(name):
             raise ValueError("must be the name of a header")
         return name
+
+    @model_validator(mode="after")
+    def _who_evaluates(self) -> Settings:
+        if self.rules_from == "prometheus" and not self.prometheus_url:
+            raise ValueError("HALO_OPS_RULES_FROM: prometheus needs PROMETHEUS_URL, which is not set")
+        return self
 
     @model_validator(mode="after")
     def _way_in(self) -> Settings:

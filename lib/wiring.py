@@ -10,7 +10,7 @@ from typing import Protocol
 
 import stamina.instrumentation
 
-from lib.alerts.rules import Rule, load_rules
+from lib.alerts.rulebook import Rulebook
 from lib.collect import health_series
 from lib.errors import SettingsError
 from lib.logs.base import LogStore
@@ -24,6 +24,7 @@ from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import MetricSink
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.metrics.routed import RoutedMetrics
+from lib.own_metrics import PREFIX as OWN_PREFIX
 from lib.redact import redact
 from lib.setting_remote import hosts_of
 from lib.settings import Settings
@@ -75,7 +76,7 @@ class OpenStores:
     state: State
     health: SqlHealthLog
     closing: ExitStack
-    rules: tuple[Rule, ...] = ()
+    rulebook: Rulebook
     prometheus: PrometheusMetrics | None = None
     log_database: LogDatabase | None = None
 
@@ -84,8 +85,8 @@ class OpenStores:
         """The same stores, as those who only ask know them."""
         asked: MetricStore = self.metrics
         if self.prometheus is not None:
-            asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS)
-        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rules)
+            asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS, OWN_PREFIX)
+        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rulebook.service)
 
     def close(self) -> None:
         """Writes what is committed and lets another process have the files; a second call does nothing."""
@@ -99,7 +100,6 @@ def open_stores(settings: Settings) -> OpenStores:
     A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule or CA file,
     and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
     """
-    rules = load_rules(settings.rules_file)
     with ExitStack() as opened:
         database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
         logs = database or open_elastic(settings)
@@ -109,10 +109,13 @@ def open_stores(settings: Settings) -> OpenStores:
         state = open_state(url_of(settings))
         opened.callback(state.close)
         health = open_health(settings, state)
+        rulebook = Rulebook(
+            (settings.rules_file,), (settings.own_rules_file,) if settings.own_rules_file else (), state
+        )
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, state, health, opened.pop_all(), rules, prometheus, database)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lib import own_log, wiring
 from lib import settings as configuration
+from lib.alerting import Alerting
 from lib.alerts import pushed
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
@@ -26,8 +27,10 @@ from lib.collect.tail import Tail
 from lib.errors import OpsError, SettingsError, SourceError
 from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
+from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
 from lib.status import GapStatus, ImportStatus, SourceStatus, WorkerStatus
+from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
 
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
@@ -77,6 +80,13 @@ class Worker:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
         self._loop("pushed alerts", EXPIRE_S, self._expire)
+        self._alerting = Alerting(settings, stores, clock=clock)
+        for task in self._alerting.tasks:
+            self._loop(*task)
+        own = OwnMetrics(
+            StatusCollector(self.status).collect, stores.metrics, f"{settings.address}:{settings.port}", clock=clock
+        )
+        self._loop("own figures", METRICS_S, own.write)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
         loop = Loop(name, period_s, turn, self._clock)
@@ -96,6 +106,7 @@ class Worker:
         late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
         if self._tail and self._tailing and self._tailing.join(0):
             self._tail.close()
+        self._alerting.close()
         if late:
             _log.warning("still at work when the worker ended: %s", ", ".join(late))
         return not late
@@ -116,6 +127,7 @@ class Worker:
             replaced=self._replaced(),
             tasks=tuple(loop.status() for loop in self._loops),
             metric_source=self._metric_source,
+            alerting=self._alerting.status(),
         )
 
     def _replaced(self) -> dict[str, str]:
@@ -180,6 +192,7 @@ class Worker:
             *((Policy(self._database, settings.retention_logs_days),) if self._database else ()),
             Policy(stores.metrics, settings.retention_metrics_days),
             Policy(stores.health, settings.retention_health_days),
+            *self._alerting.policies,
         )
         retain(policies, self._clock())
 
@@ -229,6 +242,7 @@ def main() -> int:
         settings = configuration.load()
         own_log.set_up(settings.log_level)
         stores = wiring.open_stores(settings)
+        worker = Worker(settings, stores)
     except SettingsError as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -236,7 +250,7 @@ def main() -> int:
         hint = "The embedded stores have one owner process; the dashboard collects by itself, so run only that."
         print(f"{error}\n{hint}", file=sys.stderr)  # noqa: T201
         return 1
-    worker, ended = Worker(settings, stores), threading.Event()
+    ended = threading.Event()
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: ended.set())
     worker.start()
