@@ -73,6 +73,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
     stores, worker = open_or_end()
     worker.start()
+    API.dispatch = worker.dispatch
     runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
     for module in WARM:
         importlib.import_module(module)

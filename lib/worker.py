@@ -7,16 +7,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
 from lib import own_log, wiring
 from lib import settings as configuration
 from lib.alerting import Alerting
 from lib.alerts import pushed
+from lib.alerts.console.drill import RANGE
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
@@ -83,9 +87,7 @@ class Worker:
         self._alerting = Alerting(settings, stores, clock=clock)
         for task in self._alerting.tasks:
             self._loop(*task)
-        own = OwnMetrics(
-            StatusCollector(self.status).collect, stores.metrics, f"{settings.address}:{settings.port}", clock=clock
-        )
+        own = OwnMetrics(self._own_figures, stores.metrics, f"{settings.address}:{settings.port}", clock=clock)
         self._loop("own figures", METRICS_S, own.write)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
@@ -196,9 +198,18 @@ class Worker:
         )
         retain(policies, self._clock())
 
+    def dispatch(self, session: Session, now: datetime) -> None:
+        """Decides about notices in the transaction that took in a pushed alert. Where another process sends, that one decides."""
+        if self._alerting.lease.holds(session):
+            self._alerting.delivery.dispatcher.dispatch(session, now)
+
+    def _own_figures(self) -> Iterable[Metric]:
+        return (*StatusCollector(self.status).collect(), *RANGE.collect())
+
     def _expire(self) -> None:
         with self._stores.state.writing() as session:
-            pushed.expire(session, self._clock())
+            if pushed.expire(session, now := self._clock()):
+                self.dispatch(session, now)
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""

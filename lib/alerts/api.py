@@ -74,7 +74,8 @@ class AlertApi:
         clock: Clock = utc_now, pace: Pace | None = None, tally: Tally = TALLY,
     ) -> None:  # fmt: skip
         self._door = Doorkeeper(token, pace)
-        self._get_state, self._dispatch, self._clock = get_state, dispatch, clock
+        self._get_state, self._clock = get_state, clock
+        self.dispatch = dispatch
         self._tally = tally
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -136,9 +137,9 @@ class AlertApi:
         return state
 
     def _follow(self, session: Session, taken: Taken, now: datetime) -> None:
-        if self._dispatch is not None and (taken.begun or taken.ended or taken.changed):
+        if self.dispatch is not None and (taken.begun or taken.ended or taken.changed):
             session.flush()
-            self._dispatch(session, now)
+            self.dispatch(session, now)
 
     def _truncated(self, session: Session, count: int, now: datetime) -> None:
         """Alerts that Alertmanager left out are nowhere here: that is told once per number, not once per delivery."""
