@@ -45,7 +45,7 @@ class Columns:
         return Columns(offsets, ts_ms, values)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # two askers may load the same stretch at once: each takes its own off the list again
 class _Block:
     after_ms: int
     until_ms: int

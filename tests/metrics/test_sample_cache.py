@@ -79,3 +79,16 @@ def test_no_more_is_held_than_allowed() -> None:
     cache.get("first", 0, 3, table.fetch)
 
     assert table.asked == [(0, 3)]
+
+
+def test_two_that_read_the_same_stretch_at_once_both_get_it() -> None:
+    table, cache = _Table(1, 5), SampleCache()
+
+    def slow(after_ms: int, until_ms: int) -> Columns:
+        other = cache.get("q", 0, 6, table.fetch)  # another thread, begun later and done earlier
+        assert other.ts_ms.tolist() == [1, 5, 1, 5]
+        return table.fetch(after_ms, until_ms)
+
+    columns = cache.get("q", 0, 6, slow)
+
+    assert columns.ts_ms.tolist() == [1, 5, 1, 5]

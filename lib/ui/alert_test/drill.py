@@ -26,7 +26,7 @@ _PHASES = {
 }
 COLUMNS = {
     "at": st.column_config.TextColumn("Time", width=110),
-    "after": st.column_config.TextColumn("After", width=90),
+    "after": st.column_config.TextColumn("After", width=90, help="Minutes:seconds since the drill began"),
     "channel": st.column_config.TextColumn("Channel", width=90),
     "what": st.column_config.TextColumn("What", width="large"),
 }
@@ -132,7 +132,8 @@ def _alerts(found: list[Seen], of: Drill) -> None:
 
 
 def _after(at: datetime, of: Drill) -> str:
-    return f"+{text.span(at - of.began)}"
+    seconds = max(0, round((at - of.began).total_seconds()))
+    return f"+{seconds // 60}:{seconds % 60:02}"
 
 
 def _line(of: Drill) -> None:
