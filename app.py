@@ -15,6 +15,7 @@ from pathlib import Path
 import streamlit as st
 
 from lib import http, own_log, settings, wiring
+from lib.alerts.api import AlertApi
 from lib.errors import OpsError, SettingsError
 from lib.identity.sign_in import OpenIdConnect
 from lib.settings import Settings
@@ -64,11 +65,15 @@ def status() -> WorkerStatus:
     return now
 
 
+API = AlertApi(SETTINGS.api_token, lambda: runtime.current().state)
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
     stores, worker = open_or_end()
     worker.start()
+    API.dispatch = worker.dispatch
     runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
     for module in WARM:
         importlib.import_module(module)
@@ -93,7 +98,7 @@ def on_script_error(error: BaseException) -> bool:
 app = st.App(
     Path(__file__).parent / "lib" / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=http.routes(status),
+    routes=http.routes(status, API.routes()),
     middleware=http.middleware(SETTINGS, OIDC),
     on_script_error=on_script_error,
 )

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_api import AlertApi
 from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
@@ -27,7 +28,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(AlertChannels, RuleSettings, RemoteStores):
+class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(

@@ -7,15 +7,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
 from lib import own_log, wiring
 from lib import settings as configuration
 from lib.alerting import Alerting
+from lib.alerts import pushed
+from lib.alerts.console.drill import RANGE
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
@@ -33,6 +38,7 @@ from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
 
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
+EXPIRE_S = 15.0
 GAPS_EVERY, GAPS_SOON = timedelta(minutes=1), timedelta(seconds=10)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
@@ -77,12 +83,11 @@ class Worker:
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
+        self._loop("pushed alerts", EXPIRE_S, self._expire)
         self._alerting = Alerting(settings, stores, clock=clock)
         for task in self._alerting.tasks:
             self._loop(*task)
-        own = OwnMetrics(
-            StatusCollector(self.status).collect, stores.metrics, f"{settings.address}:{settings.port}", clock=clock
-        )
+        own = OwnMetrics(self._own_figures, stores.metrics, f"{settings.address}:{settings.port}", clock=clock)
         self._loop("own figures", METRICS_S, own.write)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
@@ -192,6 +197,19 @@ class Worker:
             *self._alerting.policies,
         )
         retain(policies, self._clock())
+
+    def dispatch(self, session: Session, now: datetime) -> None:
+        """Decides about notices in the transaction that took in a pushed alert. Where another process sends, that one decides."""
+        if self._alerting.lease.holds(session):
+            self._alerting.delivery.dispatcher.dispatch(session, now)
+
+    def _own_figures(self) -> Iterable[Metric]:
+        return (*StatusCollector(self.status).collect(), *RANGE.collect())
+
+    def _expire(self) -> None:
+        with self._stores.state.writing() as session:
+            if pushed.expire(session, now := self._clock()):
+                self.dispatch(session, now)
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""

@@ -46,6 +46,13 @@ PAGES = (
         "contract",
         "Which metric or field is missing or wrong",
     ),
+    Entry(
+        "alert_test.py",
+        "Alert test",
+        ":material/notification_important:",
+        "alert-test",
+        "Try out alerts: preview, test, drill",
+    ),
     Entry("setup.py", "Setup", ":material/settings:", "setup", "Whether each source answers; every setting"),
     Entry("audit.py", "Audit", ":material/history:", "audit", "Who did what, and when", Role.ADMIN),
 )

@@ -81,16 +81,6 @@ def test_no_more_is_held_than_allowed() -> None:
     assert table.asked == [(0, 3)]
 
 
-def test_the_same_question_asked_twice_at_once_is_answered_twice() -> None:
-    table, cache = _Table(1, 5), SampleCache()
-
-    def fetch(after_ms: int, until_ms: int) -> Columns:
-        cache.get("q", after_ms, until_ms, table.fetch)  # another viewer, whose answer comes first
-        return table.fetch(after_ms, until_ms)
-
-    columns = cache.get("q", 0, 10, fetch)
-
-    assert columns.ts_ms.tolist() == [1, 5, 1, 5]
 def test_two_who_read_the_same_at_the_same_time_both_get_it_and_neither_misses_a_write() -> None:
     table, cache = _Table(1, 9), SampleCache()
 
