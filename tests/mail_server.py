@@ -76,7 +76,8 @@ def mail_server(
     if starttls:
         options = {"tls_context": starttls, "require_starttls": True}
     if sign_in:
-        options |= {"authenticator": _accepts, "auth_required": True, "auth_require_tls": bool(starttls or tls)}
+        covered = bool(starttls or tls)
+        options |= {"authenticator": _accepts, "auth_required": covered, "auth_require_tls": covered}
     controller = Controller(box, hostname="127.0.0.1", port=port, ssl_context=tls, **options)
     controller.start()
     try:

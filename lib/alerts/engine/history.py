@@ -34,7 +34,7 @@ def past(store: MetricStore, rule: Rule, window: Window, every: timedelta) -> Pa
     asked = plan(rule.expression)
     moved = Window(window.start - timedelta(seconds=rule.offset_s), window.end - timedelta(seconds=rule.offset_s))
     result = store.range(asked.expression, moved, every)
-    there = result.present.any(axis=0)
+    there = np.asarray(result.present.any(axis=0))
     if not there.all():
         known = np.ones_like(there)
         for metric in asked.metrics:
