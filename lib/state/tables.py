@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from lib.alerts import tables as alerts
+from lib.checklists import tables as checklists
 from lib.state import audit, episodes
 from lib.state.database import WRITTEN_BY, Base, Writer
 
-MODELS = (audit, episodes, alerts)
+MODELS = (audit, episodes, alerts, checklists)
 
 
 def all_tables() -> list[Table]:
