@@ -68,7 +68,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     stores = open_or_end()
     worker = Worker(SETTINGS, stores)
     worker.start()
-    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
+    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, stores.checklists))
     for module in WARM:
         importlib.import_module(module)
     gc.collect()

@@ -15,6 +15,7 @@ FORBIDDEN = {
     "lib/collect": ("lib.ui", "lib.signals", "lib.simulator", *UI),
     "lib/signals": ("lib.ui", "lib.collect", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
     "lib/alerts": ("lib.ui", "lib.simulator", *UI),
+    "lib/checklists": ("lib.ui", "lib.simulator", *UI),
     "lib/telemetry": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/simulator": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/contract": ("lib.ui.cache", "lib.ui.runtime", "lib.simulator", "lib.settings", *UI),

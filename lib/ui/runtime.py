@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lib.checklists.versions import Folder
 from lib.settings import Settings
 from lib.state.database import State
 from lib.status import WorkerStatus
@@ -14,12 +15,13 @@ from lib.stores import Stores
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The settings, the stores that questions go to, how the collection stands (None: no worker here), and the state
-    database for what people do (None: nothing can be done here)."""
+    database for what people do (None: nothing can be done here), and the checklists of the files."""
 
     settings: Settings
     stores: Stores
     status: Callable[[], WorkerStatus | None]
     state: State | None = None
+    checklists: Folder | None = None
 
 
 _held: list[Runtime] = []
