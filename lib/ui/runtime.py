@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 from lib.settings import Settings
 from lib.state.database import State
-from lib.status import WorkerStatus
+from lib.status import Retained, WorkerStatus
 from lib.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The settings, the stores that questions go to, how the collection stands (None: no worker here), and the state
-    database for what people do (None: nothing can be done here)."""
+    """The settings, the stores that questions go to, how the collection stands (None: no worker here), the state database
+    for what people do (None: nothing can be done here), and what applies the retention now (None: no worker here)."""
 
     settings: Settings
     stores: Stores
     status: Callable[[], WorkerStatus | None]
     state: State | None = None
+    apply_retention: Callable[[], tuple[Retained, ...]] | None = None
 
 
 _held: list[Runtime] = []
@@ -35,3 +36,8 @@ def current() -> Runtime:
     if not _held:
         raise RuntimeError("the dashboard has not started: run it with `python app.py`")
     return _held[0]
+
+
+def installed() -> bool:
+    """Whether the server has started and not ended yet."""
+    return bool(_held)
