@@ -51,12 +51,16 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a person is about to do: the action, to what, and what it changes in the transaction that it is given."""
+    """What a person is about to do: the action, to what, and what it changes in the transaction that it is given.
+
+    `named` is a change that keeps who did it: it is given the actor as well, whose name may be known only by then.
+    """
 
     action: Action
     subject: str
     change: Callable[[Session], None] | None = None
     details: Details = None
+    named: Callable[[Session, Actor], None] | None = None
 
 
 def record(
@@ -87,6 +91,8 @@ def act(state: State, actor: Actor, deed: Deed) -> None:
         record(session, actor, deed.action, deed.subject, deed.details)
         if deed.change is not None:
             deed.change(session)
+        if deed.named is not None:
+            deed.named(session, actor)
 
 
 def search(state: State, actor: Actor, window: Window, wanted: Filter | None = None) -> pd.DataFrame:
