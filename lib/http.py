@@ -43,8 +43,9 @@ _PORT = re.compile(r":\d+$")
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def routes(get_status: Callable[[], WorkerStatus]) -> list[BaseRoute]:
-    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js` and `/api/health` (unknown `/api/…` is a JSON 404).
+def routes(get_status: Callable[[], WorkerStatus], api: Sequence[BaseRoute] = ()) -> list[BaseRoute]:
+    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js`, `/api/health` and what `api` adds to `/api` (anything
+    else there is a JSON 404).
 
     Liveness depends on nothing but this process; readiness fails while a loop of the worker is stuck.
     """
@@ -72,7 +73,7 @@ def routes(get_status: Callable[[], WorkerStatus]) -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         Route("/assets/plotly.min.js", plotly),
-        Mount("/api", routes=[Route("/health", health), Route("/{rest:path}", _no_such_route)]),
+        Mount("/api", routes=[Route("/health", health), *api, Route("/{rest:path}", _no_such_route)]),
     ]
 
 
@@ -141,6 +142,7 @@ class StatusCollector(Collector):
         yield _gauge(
             "halo_ops_store_replaced", "1 where a damaged file was replaced since the start.", replaced, ("store",)
         )
+        yield from _watch_families(status)
         yield from _task_families(status)
         yield from _target_families("scrape", status.scrapes)
         yield from _target_families("probe", status.probes)
@@ -171,6 +173,22 @@ def _tail_families(status: WorkerStatus) -> Iterable[Metric]:
     for name, value in status.tail.items():
         if name.startswith("lag"):
             yield _gauge(f"halo_ops_tail_{name}", "How far the tail is behind the files.", [((), value)])
+
+
+def _watch_families(status: WorkerStatus) -> Iterable[Metric]:
+    watch, mount = status.watch, ("mount",)
+    ratios = [((disk.mount,), disk.free_ratio) for disk in watch.disks]
+    yield _gauge("halo_ops_disk_free_ratio", "Free share of a mount that holds data, logs or backups.", ratios, mount)
+    free = [((disk.mount,), float(disk.free_bytes)) for disk in watch.disks]
+    yield _gauge("halo_ops_disk_free_bytes", "Free bytes of the same mount.", free, mount)
+    files = [((name,), float(size)) for name, size in watch.files.items()]
+    yield _gauge("halo_ops_store_bytes", "Size of an embedded store's file.", files, ("file",))
+    ages = [
+        ((name,), max((status.at - at).total_seconds(), 0.0)) for name, at in watch.backups.items() if at is not None
+    ]
+    yield _gauge("halo_ops_backup_age_seconds", "Age of the last good backup, by what tells of it.", ages, ("name",))
+    late = [((name,), float(is_late)) for name, is_late in watch.late.items()]
+    yield _gauge("halo_ops_heartbeat_late", "1 where an expected heartbeat is late.", late, ("name",))
 
 
 def _task_families(status: WorkerStatus) -> Iterable[Metric]:

@@ -18,6 +18,7 @@ from lib.redact import redact_text
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
+from lib.setting_watch import Watched
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHORTEST_SECRET = 24
@@ -25,7 +26,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(RemoteStores):
+class Settings(RemoteStores, Watched):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(
@@ -36,7 +37,9 @@ class Settings(RemoteStores):
         frozen=True,
         hide_input_in_errors=True,
     )
-    LISTS: ClassVar[tuple[str, ...]] = ("log_files", "scrape_targets", "health_targets", "hosts", "admins", "operators")
+    LISTS: ClassVar[tuple[str, ...]] = (
+        "log_files", "scrape_targets", "health_targets", "hosts", "admins", "operators", "backup_files", "heartbeats",
+    )  # fmt: skip
 
     data_dir: Path = setting(Path("data"), "Folder of the embedded stores (created if missing).")
     log_files: Names = setting(
