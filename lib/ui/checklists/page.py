@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.checklists.model import Checklist, Period
 from lib.identity.roles import Role
-from lib.ui.checklists import book, run
+from lib.ui.checklists import book, edit, past, report, run
 from lib.ui.identity import actor
 
 
@@ -21,11 +21,12 @@ def draw() -> None:
             "View", views, default=book.RUN, key=book.VIEW, bind="query-params", required=True,
             label_visibility="collapsed",
         )  # fmt: skip
-    if view == book.RUN:
-        if chosen is None:
-            _none()
-        else:
-            _run(chosen)
+    if view == book.EDIT:
+        edit.draw(history, chosen)
+    elif chosen is None:
+        st.markdown("○ There is no checklist. An admin can make one under Edit.")
+    else:
+        {book.RUN: _run, book.CALENDAR: past.calendar, book.ITEMS: past.items}[str(view)](chosen)
 
 
 def _which(current: dict[str, Checklist]) -> Checklist | None:
@@ -39,10 +40,6 @@ def _which(current: dict[str, Checklist]) -> Checklist | None:
     return current.get(str(name), current[names[0]])
 
 
-def _none() -> None:
-    st.markdown("○ There is no checklist. An admin can make one under Edit.")
-
-
 def _run(checklist: Checklist) -> None:
     found = book.run_of(checklist.name)
     if found is None:
@@ -52,3 +49,4 @@ def _run(checklist: Checklist) -> None:
     if book.day() is not None:
         st.button("Back to the current run", on_click=book.open_day, args=(None,), icon=":material/arrow_back:")
     run.board(found.id)
+    report.buttons(found)
