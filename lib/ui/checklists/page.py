@@ -35,7 +35,7 @@ def _which(current: dict[str, Checklist]) -> Checklist | None:
     names = list(current)
     name = st.segmented_control(
         "Checklist", names, default=names[0], key=book.LIST, bind="query-params", required=True,
-        format_func=str, label_visibility="collapsed", on_change=book.open_day, args=(None,),
+        format_func=str.capitalize, label_visibility="collapsed", on_change=book.open_day, args=(None,),
     )  # fmt: skip
     return current.get(str(name), current[names[0]])
 
