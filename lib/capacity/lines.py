@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from lib.capacity.indices import Index, Inventoried
 from lib.errors import OpsError, SourceUnavailable
 from lib.heartbeats.tables import HeartbeatEventRow
+from lib.logs.inventory import Index, Inventoried
 from lib.settings import Settings
 from lib.state.database import State
 from lib.state.episodes import EpisodeRow

@@ -249,7 +249,10 @@ def _redacted(asked: Asked) -> list[Part]:
 
 
 def _agents(asked: Asked, window: Window) -> list[str]:
-    new = security.new_user_agents(asked.stores, window)
+    try:
+        new = security.new_user_agents(asked.stores, window)
+    except OpsError as error:
+        return [f"user agents: {error}"]
     if new.empty:
         return ["no new user agent" if new.attrs.get("known") else "user agents: nothing to compare with"]
     newest = zip(new["agent"].head(5), new["records"].head(5), strict=True)
