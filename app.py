@@ -78,7 +78,9 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     stores = open_or_end()
     worker = Worker(SETTINGS, stores)
     worker.start()
-    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, worker.apply_retention))
+    runtime.install(
+        runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, worker.apply_retention, stores.checklists)
+    )
     for module in WARM:
         importlib.import_module(module)
     gc.collect()

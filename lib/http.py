@@ -128,6 +128,9 @@ class StatusCollector(Collector):
         if status.metric_source is not None:
             up = float(not status.metric_source.error)
             yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
+        if status.checklist_overdue is not None:
+            late = float(status.checklist_overdue)
+            yield _gauge("halo_ops_checklist_overdue", "Checklist items that should be done by now.", [((), late)])
         yield from _tail_families(status)
         yield _gauge(
             "halo_ops_lost_bytes", "Log bytes lost unread in the last 24 h.", [((), float(status.gaps.lost_bytes))]

@@ -93,6 +93,7 @@ class Settings(RemoteStores, Watched):
     rules_file: Path = setting(
         Path("deploy/prometheus/rules.yml"), "Prometheus rule file: alert rules and threshold lines."
     )
+    checklists_dir: str = setting("", "Folder of *.yaml checklists. Empty: the shipped ones.")
     demo: bool = setting(False, "Shows the DEMO badge: the data comes from the simulator.")
     simulator_url: str = setting("", "Control address of the simulator (demo mode only).")
     log_level: Literal["debug", "info", "warning", "error"] = setting(

@@ -155,7 +155,8 @@ class WorkerStatus:
 
     `unreadable` are log files that cannot be read, with the reason; `not_followed` says why none is followed, "" otherwise.
     `replaced` are the stores that began anew since the start because their file was damaged, with the name that the old
-    file has now. `metric_source` is the remote metric store, None where metrics are in the embedded one.
+    file has now. `checklist_overdue` counts items (None: not known).
+    `metric_source` is the remote metric store, None where metrics are in the embedded one.
     """
 
     at: datetime
@@ -171,6 +172,7 @@ class WorkerStatus:
     tasks: tuple[TaskStatus, ...] = ()
     metric_source: SourceStatus | None = None
     not_followed: str = ""
+    checklist_overdue: int | None = None
     watch: WatchStatus = WatchStatus()
 
     @property

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lib import own_log, wiring
 from lib import settings as configuration
+from lib.checklists import questions, runs, versions
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
@@ -31,6 +32,7 @@ from lib.settings import Settings
 from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerStatus
 from lib.window import DAY, Window
 
+CHECKLISTS_S = 5.0
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S, WATCH_S = (
     0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0, 30.0,
 )  # fmt: skip
@@ -55,6 +57,7 @@ class Worker:
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
         self._mended = False
+        self._overdue: int | None = None
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._database = stores.log_database
@@ -81,6 +84,7 @@ class Worker:
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
+        self._loop("checklists", CHECKLISTS_S, self._keep_checklists)
         self._loop("watch", WATCH_S, self._watch.look)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
@@ -121,6 +125,7 @@ class Worker:
             replaced=self._replaced(),
             tasks=tuple(loop.status() for loop in self._loops),
             metric_source=self._metric_source,
+            checklist_overdue=self._overdue,
             watch=self._watch.status,
         )
 
@@ -196,6 +201,14 @@ class Worker:
             done = applied(policies, self._clock())
             self._watch.retained(self._clock(), done)
         return done
+
+    def _keep_checklists(self) -> None:
+        """Opens and closes runs and counts what is overdue; a file with a mistake is told, and the last good one serves."""
+        state, folder, now = self._stores.state, self._stores.checklists, self._clock()
+        runs.keep(state, versions.history(state, folder.checklists()), self._settings.zone, now)
+        self._overdue = questions.overdue(state, now)
+        if folder.problem:
+            raise SettingsError(folder.problem)
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""

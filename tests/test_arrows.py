@@ -18,6 +18,7 @@ FORBIDDEN = {
     "lib/heartbeats": ("lib.ui", "lib.signals", "lib.alerts", "lib.simulator", *UI),
     "lib/capacity": ("lib.ui", "lib.alerts", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
     "lib/handover": ("lib.ui", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
+    "lib/checklists": ("lib.ui", "lib.simulator", *UI),
     "lib/telemetry": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/simulator": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/contract": ("lib.ui.cache", "lib.ui.runtime", "lib.simulator", "lib.settings", *UI),

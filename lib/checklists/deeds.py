@@ -42,7 +42,7 @@ def tick(run: Run, item: RunItem, evidence: Evidence | None, note: str = "", *, 
 def skip(run: Run, item: RunItem, reason: str, evidence: Evidence | None = None, *, clock: Clock = utc_now) -> Deed:
     """It will not be done in this run. Raises Stale without a reason; the deed as `tick`'s does."""
     if not _cleaned(reason):
-        raise Stale("not skipped: write why")
+        raise Stale("write why")
     return _move(run, item, What(Kind.SKIP, _cleaned(reason), evidence), clock)
 
 
@@ -54,7 +54,7 @@ def undo(run: Run, item: RunItem, *, clock: Clock = utc_now) -> Deed:
 def note(run: Run, item: RunItem, words: str, *, clock: Clock = utc_now) -> Deed:
     """Adds a note, whoever else did. Raises Stale without words; the deed where the run is closed or signed off."""
     if not _cleaned(words):
-        raise Stale("no note: write something")
+        raise Stale("write something")
     return _deed(run, item, What(Kind.NOTE, _cleaned(words)), lambda row, events: None, clock)
 
 
@@ -64,7 +64,7 @@ def assign(run: Run, item: RunItem, to: str, *, clock: Clock = utc_now) -> Deed:
     def check(row: RunRow, events: list[Event]) -> None:
         has = fold.assignee(events, item.item.key, item.item.owner)
         if has != item.assignee:
-            raise Stale(f"not assigned: {has or 'nobody'} has it by now")
+            raise Stale(f"{has or 'nobody'} has it by now")
 
     return _deed(run, item, What(Kind.ASSIGN, _cleaned(to)[:120]), check, clock)
 
@@ -78,7 +78,7 @@ def sign_off(run: Run, words: str = "", *, clock: Clock = utc_now) -> Deed:
             raise Stale(f"{row.signed_by} signed it off at {_at(row, row.signed_at or now)}")
         left = row.total - row.done - row.skipped
         if left:
-            raise Stale(f"not signed off: {left} of {row.total} items {'are' if left > 1 else 'is'} not done")
+            raise Stale(f"{left} of {row.total} items {'are' if left > 1 else 'is'} not done")
         row.signed_by, row.signed_at = actor.name[:255], now
         _add(session, row, "", What(Kind.SIGN, _cleaned(words)), actor, now)
 
@@ -88,7 +88,7 @@ def sign_off(run: Run, words: str = "", *, clock: Clock = utc_now) -> Deed:
 def withdraw(run: Run, reason: str, *, clock: Clock = utc_now) -> Deed:
     """Takes the sign-off back, so that the run can be changed while its period lasts. Raises Stale without a reason."""
     if not _cleaned(reason):
-        raise Stale("not withdrawn: write why")
+        raise Stale("write why")
 
     def change(session: Session, actor: Actor) -> None:
         row = _row(session, run)
@@ -112,10 +112,10 @@ def _move(run: Run, item: RunItem, what: What, clock: Clock) -> Deed:
     def check(row: RunRow, events: list[Event]) -> None:
         last = fold.last_move(events, item.item.key)
         if (last.id if last is not None else 0) != item.seen:
-            raise Stale(f"not done: {_told(row, last) if last is not None else 'it changed meanwhile'}")
+            raise Stale(f"{_told(row, last) if last is not None else 'it changed meanwhile'}")
         before, after = fold.state_after(last), fold.STATES[what.kind]
         if (before is ItemState.OPEN) is (after is ItemState.OPEN):
-            raise Stale(f"not done: {_told(row, last) if last is not None else 'there is nothing to take back'}")
+            raise Stale(f"{_told(row, last) if last is not None else 'there is nothing to take back'}")
         row.done += (after is ItemState.DONE) - (before is ItemState.DONE)
         row.skipped += (after is ItemState.SKIPPED) - (before is ItemState.SKIPPED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,20 @@ def run(row: Any) -> Run:
         row.starts_at, row.ends_at, RunState(row.state), row.total, row.done, row.skipped, row.missed, row.signed_by,
         row.signed_at,
     )  # fmt: skip
+
+
+def as_of(row: RunRow, now: datetime) -> Run:
+    """The run as it is at this moment, also where its period is over and nobody closed it yet."""
+    found = run(row)
+    if found.state is not RunState.OPEN or now < found.ends_at:
+        return found
+    missed = found.total - found.settled
+    return replace(found, state=ending(found.total, missed), missed=missed)
+
+
+def ending(total: int, missed: int) -> RunState:
+    """What a run of `total` items is when it is over."""
+    return RunState.DONE if not missed else RunState.MISSED if missed == total else RunState.PARTIAL
 
 
 def last_move(events: Iterable[Event], item: str) -> Event | None:

@@ -49,7 +49,7 @@ def items(state: State, run_id: int, now: datetime) -> tuple[Run, list[RunItem]]
         events = _events(session, row.id)
         before = {one["key"]: _previous(session, row, one["key"]) for one in row.items}
         known = {key: previous for key, previous in before.items() if previous is not None}
-        return fold.run(row), fold.run_items(row.items, events, known, closed=fold.is_closed(row, now))
+        return fold.as_of(row, now), fold.run_items(row.items, events, known, closed=fold.is_closed(row, now))
 
 
 def journal(state: State, run_id: int) -> list[Event]:

@@ -12,7 +12,7 @@ from sqlalchemy import Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from lib.checklists import calendar
+from lib.checklists import calendar, fold
 from lib.checklists.calendar import Span
 from lib.checklists.model import Checklist, RunState
 from lib.checklists.tables import RunRow
@@ -38,11 +38,7 @@ def close(row: RunRow, now: datetime) -> None:
     """What was not done by now is missed."""
     row.missed = row.total - row.done - row.skipped
     row.closed_at = now
-    row.state = _ending(row.total, row.missed).value
-
-
-def _ending(total: int, missed: int) -> RunState:
-    return RunState.DONE if not missed else RunState.MISSED if missed == total else RunState.PARTIAL
+    row.state = fold.ending(row.total, row.missed).value
 
 
 def _over(now: datetime) -> Any:

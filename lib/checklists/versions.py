@@ -145,7 +145,7 @@ def _deed(row: VersionRow, base: int, clock: Clock, subject: str) -> Deed:
         version = newest.version if newest is not None else 0
         if version != base:
             said = f"{newest.who} saved version {version} meanwhile" if newest is not None else "it was reset meanwhile"
-            raise Stale(f"not saved: {said}. Look at what changed, and make your change again")
+            raise Stale(f"{said}. Look at what changed, and make your change again")
         session.add(
             VersionRow(
                 name=name, version=version + 1, yaml=row.yaml, removed=row.removed, note=row.note,

@@ -29,6 +29,7 @@ class Entry:
 
 PAGES = (
     Entry("overview.py", "Overview", ":material/monitor_heart:", "", "Is anything wrong, where, and since when"),
+    Entry("checklists.py", "Checklists", ":material/checklist:", "checklists", "What to look at today, and who did"),
     Entry("errors.py", "Errors", ":material/error:", "errors", "What is failing now, what is new"),
     Entry("logs.py", "Logs", ":material/search:", "logs", "Find records, follow a request or a lead"),
     Entry("performance.py", "Performance", ":material/speed:", "performance", "How fast the service answers"),

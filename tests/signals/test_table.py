@@ -10,7 +10,18 @@ import pandas as pd
 import pytest
 
 from lib.signals import (
-    SIGNALS, capacity, errors, explore, health, leads, logs, overview, performance, queues, security, system,
+    SIGNALS,
+    capacity,
+    errors,
+    explore,
+    health,
+    leads,
+    logs,
+    overview,
+    performance,
+    queues,
+    security,
+    system,
 )  # fmt: skip
 from lib.stores import Stores
 from tests.seed import HOUR, QUIET, WHOLE
