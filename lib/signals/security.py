@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lib.errors import QueryError
@@ -15,7 +16,7 @@ from lib.window import Window
 
 REFUSED = Match("status", ("401", "403"))
 BURST, TIMES_USUAL = 20, 5
-"""Refusals in ten minutes that count as a burst at least, and how many times the usual number of a busy ten minutes."""
+"""Refusals in ten minutes that count as a burst at least, and how many times the usual number."""
 
 TEN_MINUTES = timedelta(minutes=10)
 SIGN_IN = ("login", "signin", "sign-in", "logon", "auth", "token", "session")
@@ -32,12 +33,18 @@ def refused(stores: Stores, window: Window) -> dict[str, Any]:
         return dict.fromkeys(("refused", "in_bursts", "bursts", "failed_logins"))
     step = max(TEN_MINUTES, window.step(5000))
     found = stores.logs.durations(LogQuery(window, (REFUSED,)), (), step)["requests"].astype("float64")
-    usual = float(found.median()) if len(found) else 0.0
+    usual = _usual(found, int(window.length / step))
     bursts = found[found >= max(BURST, TIMES_USUAL * usual)]
     return {
         "refused": float(found.sum()), "in_bursts": float(bursts.sum()), "bursts": float(len(bursts)),
         "failed_logins": _failed_logins(stores, window),
     }  # fmt: skip
+
+
+def _usual(found: pd.Series[float], buckets: int) -> float:
+    """The median of all buckets, those without a refusal among them."""
+    quiet = max(buckets - len(found), 0)
+    return float(np.median([*found, *([0.0] * quiet)])) if buckets else 0.0
 
 
 def _failed_logins(stores: Stores, window: Window) -> float:

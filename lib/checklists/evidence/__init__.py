@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lib.checklists.evidence import daily, monthly, weekly
-from lib.checklists.evidence.base import Around, Ask, Asked, clipped, unknown
+from lib.checklists.evidence.base import Around, Ask, Asked, clipped, unknown, whole_days
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Evidence, Previous
 from lib.errors import OpsError
@@ -43,7 +43,8 @@ def collect(
     Never raises for a source that is down: that is no data, with the reason. Raises KeyError for an unknown key.
     """
     around = around or Around()
-    asked = Asked(stores, clipped(run_window, around.now), previous, {**EVIDENCE[key], **limits}, around)
+    window, given = clipped(run_window, around.now), {**EVIDENCE[key], **limits}
+    asked = Asked(stores, window, previous, given, around, whole_days(run_window.length))
     try:
         return TABLE[key](asked)
     except OpsError as error:

@@ -34,13 +34,15 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. `window` is the run's period up to now; `limits` are the parameters of the verdict, all of them."""
+    """One question. `window` is the run's period up to now, `length` that of the whole period; `limits` are the parameters
+    of the verdict, all of them."""
 
     stores: Stores
     window: Window
     previous: Previous | None
     limits: Mapping[str, float]
     around: Around
+    length: timedelta
 
     @property
     def end(self) -> datetime:
@@ -55,6 +57,11 @@ class Asked:
     def last(self, length: timedelta) -> Window:
         """The `length` before the period's end: a period that has just begun has nothing to be judged by."""
         return Window(self.end - length, self.end, self.window.zone)
+
+    @property
+    def period(self) -> Window:
+        """As long as the whole period, up to now: on a Monday the week that ends there."""
+        return self.last(min(self.length, LONGEST))
 
 
 Ask = Callable[[Asked], Evidence]
@@ -128,6 +135,6 @@ def signed(percent: float | None) -> str:
     return "change unknown" if percent is None else f"{percent:+.0f} %"
 
 
-def period(window: Window) -> timedelta:
-    """Its length in whole days, at least one: clocks that change make a day of 23 hours no shorter."""
-    return max(round(window.length / DAY), 1) * DAY
+def whole_days(length: timedelta) -> timedelta:
+    """At least one: clocks that change make a day of 23 hours no shorter."""
+    return max(round(length / DAY), 1) * DAY

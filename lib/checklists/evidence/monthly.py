@@ -7,7 +7,7 @@ import pandas as pd
 from sqlalchemy import func, select
 
 from lib.capacity.lines import retention_lines
-from lib.checklists.evidence.base import Asked, Part, change_percent, graded, link, period, signed, together, unknown
+from lib.checklists.evidence.base import Asked, Part, change_percent, graded, link, signed, together, unknown
 from lib.checklists.model import Evidence, RunState, Verdict
 from lib.checklists.tables import RunRow
 from lib.identity.roles import Action
@@ -26,7 +26,7 @@ FORECAST = 28 * DAY
 
 def log_analysis(asked: Asked) -> Evidence:
     """Volume by level, texts, growth against the period before, and the share of lines that could not be read."""
-    window, limits = asked.last(period(asked.window)), asked.limits
+    window, limits = asked.period, asked.limits
     normal = f"within {limits['growth_look_percent']:g} % of before, under {limits['unparsed_look_percent']:g} % unread"
     to = link("logs", window)
     if asked.stores.logs.oldest() is None:
@@ -59,7 +59,7 @@ def log_analysis(asked: Asked) -> Evidence:
 
 def _before(asked: Asked, *, total_of: bool) -> tuple[float | None, str]:
     """What the same figure was in the period before: by the log where it reaches back, or as it was at the last tick."""
-    window = asked.last(period(asked.window))
+    window = asked.period
     if total_of and reaches(asked.stores, window.previous()):
         found = asked.stores.logs.totals(LogQuery(window.previous()))["records"].sum()
         return float(found), "against the period before"
@@ -75,7 +75,7 @@ def _is_earlier(asked: Asked) -> bool:
 
 def benchmark(asked: Asked) -> Evidence:
     """p95, failures and volume of the period against the one before."""
-    window, limits = asked.last(period(asked.window)), asked.limits
+    window, limits = asked.period, asked.limits
     normal, to = f"p95 within {limits['change_look_percent']:g} % of the period before", link("performance", window)
     found = performance.latency_summary(asked.stores, window)
     p95, before, how = found["p95_ms"], found["p95_ms_before"], "against the period before"
@@ -159,7 +159,7 @@ def _items(asked: Asked) -> tuple[int, int]:
     """How many items the runs had that ended in the period, and how many of these were done or skipped."""
     assert asked.around.state is not None, "asked for only with a state"
     query = select(func.sum(RunRow.total), func.sum(RunRow.done + RunRow.skipped)).where(
-        RunRow.ends_at > asked.last(period(asked.window)).start, RunRow.ends_at <= asked.end,
+        RunRow.ends_at > asked.period.start, RunRow.ends_at <= asked.end,
         RunRow.state != RunState.OPEN.value,
     )  # fmt: skip
     with asked.around.state.reading(SOURCE) as session:
@@ -170,7 +170,7 @@ def _items(asked: Asked) -> tuple[int, int]:
 def _reveals(asked: Asked) -> list[tuple[str, int]]:
     """Who made how many reveals in the period."""
     assert asked.around.state is not None, "asked for only with a state"
-    window = asked.last(period(asked.window))
+    window = asked.period
     query = (
         select(AuditRow.who, func.count())
         .where(AuditRow.action == Action.REVEAL.value, AuditRow.at >= window.start, AuditRow.at < window.end)

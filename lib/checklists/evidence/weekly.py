@@ -19,13 +19,13 @@ from lib.checklists.evidence.base import (
     change_percent,
     graded,
     link,
-    period,
     signed,
     together,
     unknown,
     worst,
 )
 from lib.checklists.model import Evidence, Verdict
+from lib.contract.listening import series_in
 from lib.errors import OpsError
 from lib.logs.base import LogQuery
 from lib.personal import hide_text
@@ -47,7 +47,7 @@ WEEKS = 4
 
 def top_errors(asked: Asked) -> Evidence:
     """The most frequent error texts of the last week, and how all of them and each changed against the week before."""
-    window, limits = asked.last(period(asked.window)), asked.limits
+    window, limits = asked.period, asked.limits
     normal, to = f"no more than {limits['change_look_percent']:g} % above the week before", link("errors", window)
     found = errors.error_patterns(asked.stores, window, limit=100)
     all_of_them = errors.error_summary(asked.stores, window)
@@ -154,7 +154,7 @@ def retention(asked: Asked) -> Evidence:
 
 def thresholds(asked: Asked) -> Evidence:
     """In how much of the period each rule's expression was over its threshold, and which rules are due for a review."""
-    window, limits = asked.last(period(asked.window)), asked.limits
+    window, limits = asked.period, asked.limits
     normal = f"over its threshold in less than {limits['over_look_percent']:g} % of the time; reviewed when due"
     rules = [(rule, found) for rule in asked.stores.rules if (found := threshold(rule)) is not None]
     to = link("performance", window)
@@ -180,11 +180,21 @@ def _over(asked: Asked, window: Window, rule: Rule) -> float | None:
     step = window.step(MOST_SAMPLES, floor=timedelta(minutes=5))
     values = asked.stores.metrics.range(found.expression, window, step).values
     if not values.size:
-        return None
+        return 0.0 if _measured(asked, window, rule) else None
     with np.errstate(invalid="ignore"):
         held = np.asarray(_COMPARE[found.operator](values, found.value)).any(axis=0)
     known = np.isfinite(values).any(axis=0)
-    return float((held & known).sum() / known.sum()) if known.any() else None
+    if not known.any():
+        return 0.0 if _measured(asked, window, rule) else None
+    return float((held & known).sum() / known.sum())
+
+
+def _measured(asked: Asked, window: Window, rule: Rule) -> bool:
+    """Whether every metric of the expression was there: what never failed has no failed series, and was not over."""
+    step = window.step(60, floor=timedelta(minutes=5))
+    names = series_in(rule.expression)
+    counts = (asked.stores.metrics.range(f"count({name})", window, step).values for name in names)
+    return bool(names) and all(np.isfinite(values).any() for values in counts)
 
 
 _COMPARE = {
@@ -217,7 +227,7 @@ def _today(asked: Asked) -> date:
 def security_events(asked: Asked) -> Evidence:
     """Requests refused in bursts, failed sign-ins, credentials that had to be taken out of the log, new user agents, and
     what admins did."""
-    window, limits = asked.last(period(asked.window)), asked.limits
+    window, limits = asked.period, asked.limits
     normal, to = "no burst of refused requests, no failed sign-in", link("logs", window, q="status:(401 OR 403)")
     found = security.refused(asked.stores, window)
     if found["refused"] is None:
