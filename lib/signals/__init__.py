@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from lib.signals import errors, explore, health, leads, logs, overview, performance, queues, rulebook, system
+from lib.signals import (
+    capacity,
+    errors,
+    explore,
+    health,
+    leads,
+    logs,
+    overview,
+    performance,
+    queues,
+    rulebook,
+    security,
+    system,
+)
 from lib.signals.base import Signal
 
 TTL_S = 60
@@ -27,6 +40,7 @@ _FUNCTIONS = (
     system.cpu, system.memory, system.event_loop_lag, system.garbage_collections, system.open_files,
     system.open_files_ratio, system.db_connections, system.db_pool_ratio, system.instances, system.resources,
     system.restarts, system.growth, system.versions, system.version_changes, system.backup, system.log_volume,
+    capacity.capacity_forecast, capacity.daily_log_records, security.refused, security.new_user_agents,
     health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.instances_up,
 )  # fmt: skip
 

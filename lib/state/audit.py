@@ -54,6 +54,7 @@ class Deed:
     """What a person is about to do: the action, to what, and what it changes in the transaction that it is given.
 
     `named` is a change that keeps who did it: it is given the actor as well, whose name may be known only by then.
+    `then` is what follows outside the database, once the line in the audit is kept.
     """
 
     action: Action
@@ -61,6 +62,7 @@ class Deed:
     change: Callable[[Session], None] | None = None
     details: Details = None
     named: Callable[[Session, Actor], None] | None = None
+    then: Callable[[], object] | None = None
 
 
 def record(
@@ -93,6 +95,8 @@ def act(state: State, actor: Actor, deed: Deed) -> None:
             deed.change(session)
         if deed.named is not None:
             deed.named(session, actor)
+    if deed.then is not None:
+        deed.then()
 
 
 def search(state: State, actor: Actor, window: Window, wanted: Filter | None = None) -> pd.DataFrame:
