@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 import stamina.instrumentation
 
 from lib.alerts.rulebook import Rulebook
+from lib.checklists import versions
 from lib.collect import health_series
 from lib.errors import SettingsError
 from lib.logs.base import LogStore
@@ -68,6 +69,7 @@ class OpenStores:
     """The stores of this process; `stores` is what pages and signals get.
 
     `prometheus` is asked for metrics where it is set; `metrics` then holds only what this process finds out by itself.
+    `checklists` are the files that saved ones override.
     `log_database` is the log store where this process fills it; None where the logs are read from Elasticsearch.
     """
 
@@ -79,6 +81,7 @@ class OpenStores:
     rulebook: Rulebook
     prometheus: PrometheusMetrics | None = None
     log_database: LogDatabase | None = None
+    checklists: versions.Folder = field(default_factory=versions.Folder)
 
     @property
     def stores(self) -> Stores:
@@ -97,9 +100,10 @@ def open_stores(settings: Settings) -> OpenStores:
     """Opens the embedded stores in `settings.data_dir` (made if missing), those that the settings name instead, and the
     state wherever the settings keep it.
 
-    A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule or CA file,
+    A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule, checklist or CA file,
     and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
     """
+    checklists = open_checklists(settings)
     with ExitStack() as opened:
         database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
         logs = database or open_elastic(settings)
@@ -115,7 +119,12 @@ def open_stores(settings: Settings) -> OpenStores:
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database, checklists)
+
+
+def open_checklists(settings: Settings) -> versions.Folder:
+    """The checklists of the files. Raises SettingsError that lists every mistake in them."""
+    return versions.Folder(Path(settings.checklists_dir) if settings.checklists_dir else versions.SHIPPED)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:

@@ -34,6 +34,7 @@ REVIEWED = {
     "lib/state/database.py": {"pragma"},
     "lib/state/migrate.py": {"_LOCK"},
     "lib/state/migrations/m0002_audit.py": {"_REFUSAL", "change.lower()", "change"},
+    "lib/state/migrations/m0005_heartbeats_and_notes.py": {"change.lower()", "change"},
 }  # fmt: skip
 
 

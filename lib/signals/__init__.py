@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.signals import (
+    capacity,
     errors,
     explore,
     health,
@@ -13,6 +14,7 @@ from lib.signals import (
     queues,
     rule_history,
     rulebook,
+    security,
     system,
 )
 from lib.signals.base import Signal
@@ -39,6 +41,7 @@ _FUNCTIONS = (
     system.cpu, system.memory, system.event_loop_lag, system.garbage_collections, system.open_files,
     system.open_files_ratio, system.db_connections, system.db_pool_ratio, system.instances, system.resources,
     system.restarts, system.growth, system.versions, system.version_changes, system.backup, system.log_volume,
+    capacity.capacity_forecast, capacity.daily_log_records, security.refused, security.new_user_agents,
     health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.instances_up,
 )  # fmt: skip
 

@@ -30,6 +30,7 @@ class Entry:
 PAGES = (
     Entry("overview.py", "Overview", ":material/monitor_heart:", "", "Is anything wrong, where, and since when"),
     Entry("alerts.py", "Alerts", ":material/notifications:", "alerts", "What fires, who was told, what to do"),
+    Entry("checklists.py", "Checklists", ":material/checklist:", "checklists", "What to look at today, and who did"),
     Entry("errors.py", "Errors", ":material/error:", "errors", "What is failing now, what is new"),
     Entry("logs.py", "Logs", ":material/search:", "logs", "Find records, follow a request or a lead"),
     Entry("performance.py", "Performance", ":material/speed:", "performance", "How fast the service answers"),
@@ -37,6 +38,14 @@ PAGES = (
     Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
+    Entry(
+        "capacity.py",
+        "Retention & capacity",
+        ":material/database:",
+        "capacity",
+        "What is kept, how long and how large, and when it is full",
+    ),
+    Entry("handover.py", "Hand-over", ":material/swap_horiz:", "handover", "What the next shift has to know"),
     Entry("explore.py", "Explore", ":material/query_stats:", "explore", "Ask the metrics anything, in PromQL"),
     Entry("rules.py", "Rules", ":material/rule:", "rules", "What is watched, and how to change it"),
     Entry(

@@ -112,6 +112,14 @@ class Connection:
         answers = self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]
         return [_whole(answer) for answer in answers]
 
+    def sizes(self) -> Body:
+        """Documents and bytes per index. Raises SourceError, SourceRejected where this user may not ask."""
+        return self._ask(lambda client: client.indices.stats(index=self.index, metric=["docs", "store"]))
+
+    def lifecycles(self) -> Body:
+        """The lifecycle of each index. Raises SourceError, SourceRejected where this user or cluster has none to ask."""
+        return self._ask(lambda client: client.ilm.explain_lifecycle(index=self.index))
+
     def page(self, body: Body) -> Body:
         """The next page of a search on a point in time."""
         return _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body})))

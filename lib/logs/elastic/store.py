@@ -20,9 +20,11 @@ from lib.logs.elastic import filters, frames, latency, pages, sums
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
 from lib.logs.elastic.fields import Fields
+from lib.logs.elastic.inventory import inventory
 from lib.logs.elastic.not_yet import NotYet, only_plain
 from lib.logs.elastic.records import Clean, Source
 from lib.logs.elastic.routes import Routes
+from lib.logs.inventory import Index
 from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import LATENCY_GROUPS
 from lib.window import Window
@@ -150,6 +152,10 @@ class ElasticLogs(NotYet):
         """None: what another shipper lost on its way here cannot be known."""
         nothing = {name: np.array([], dtype="int64") for name in answers.GAP_DTYPES}
         return answers.frame(nothing, answers.GAP_DTYPES)
+
+    def inventory(self) -> tuple[Index, ...]:
+        """Each index with what the cluster tells of it. Raises SourceError."""
+        return inventory(self._connection)
 
     def _source(self) -> Source:
         return Source(self._connection, self._fields.plans(), self._clean, self._routes)
