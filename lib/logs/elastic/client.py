@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import elasticsearch
+import orjson
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
-from lib.notes import say
+from lib.notes import say, timed
 
 NAME = "logs (Elasticsearch)"
 TIMEOUT_S = 10.0
@@ -109,12 +110,19 @@ class Connection:
             index = self.index if indices is None else list(indices)
             lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}]
             lines += [{"timeout": SEARCH_TIMEOUT, **body}]
-        answers = self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]
-        return [_whole(answer) for answer in answers]
+        return timed(
+            NAME, _told(lines),
+            lambda: [_whole(one) for one in
+                     self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]],
+            lambda found: sum(map(_rows, found)),
+        )  # fmt: skip
 
     def page(self, body: Body) -> Body:
         """The next page of a search on a point in time."""
-        return _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body})))
+        return timed(
+            NAME, f"GET /_search\n{orjson.dumps(body).decode()}",
+            lambda: _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body}))), _rows,
+        )  # fmt: skip
 
     def open_point(self, indices: Sequence[str] | None) -> str:
         """A point in time to page on; close it."""
@@ -226,6 +234,21 @@ def reason_of(body: Any) -> str:
     said = str(inner.get("reason") or inner.get("type") or "no reason given")
     index = str(inner.get("index") or "")
     return f"{inner.get('type', 'error')}: {said}{f' ({index})' if index and index not in said else ''}"[:_MAX_REASON]
+
+
+def _told(lines: Sequence[Body]) -> str:
+    """The searches as Kibana's console takes them."""
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    named = (
+        (head["index"] if isinstance(head["index"], str) else ",".join(head["index"]), body) for head, body in pairs
+    )
+    return "\n".join(f"GET /{index}/_search\n{orjson.dumps(body).decode()}" for index, body in named)
+
+
+def _rows(answer: Body) -> int:
+    """Hits, and the buckets of its aggregations."""
+    groups = [found.get("buckets", ()) for found in answer.get("aggregations", {}).values()]
+    return len(answer["hits"]["hits"]) + sum(map(len, groups))
 
 
 def _whole(answer: Body) -> Body:
