@@ -88,7 +88,7 @@ class Connection:
         self._pauses = pauses or Pauses()
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._client = _open(access, timeout_s)
+        self._client = open_client(access, timeout_s)
 
     def field_caps(self, fields: Sequence[str]) -> Body:
         """Which index maps which of the fields how; `indices` is empty where the pattern matches none."""
@@ -174,7 +174,8 @@ class Connection:
                 self._pauses.failed(str(translated), retry_after_s(error))
 
 
-def _open(access: Access, timeout_s: float) -> Elasticsearch:
+def open_client(access: Access, timeout_s: float) -> Elasticsearch:
+    """The client; nothing is asked yet. Raises OSError or ValueError for a CA file that cannot be used."""
     more: Body = {}
     if access.api_key:
         more["api_key"] = access.api_key
