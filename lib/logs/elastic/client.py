@@ -26,6 +26,7 @@ SEARCH_TIMEOUT = "8s"
 
 ATTEMPTS = 3
 LONGEST_PAUSE_S = 60.0
+_JSON = {"accept": "application/json", "content-type": "application/json"}
 _BUSY = (429, 502, 503, 504)
 _MAX_REASON = 300
 
@@ -135,6 +136,19 @@ class Connection:
     def close_point(self, point: str) -> None:
         """Lets the cluster forget it. Raises SourceError."""
         self._ask(lambda client: client.close_point_in_time(id=point))
+
+    def get(self, path: str) -> Body | None:
+        """What is there under a path of the API; None where nothing is. Raises SourceError."""
+        try:
+            return self._ask(lambda client: client.perform_request("GET", path, headers=_JSON))
+        except SourceRejected as error:
+            if isinstance(error.__cause__, elasticsearch.NotFoundError):
+                return None
+            raise
+
+    def put(self, path: str, body: Body) -> None:
+        """Writes it there. Raises SourceError."""
+        self._ask(lambda client: client.perform_request("PUT", path, headers=_JSON, body=body))
 
     def close(self) -> None:
         """Closes the sockets."""
