@@ -68,7 +68,7 @@ def _raw_latency(query: LogQuery) -> Sql:
     return (
         Sql(
             "SELECT minute, service, version, method, route, status, bucket, 1 AS requests, duration_ms AS sum_ms, "
-            "duration_ms AS max_ms FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, * REPLACE "
+            "duration_ms AS max_ms FROM (SELECT CAST(epoch_ms(ts) // 60000 AS BIGINT) AS minute, * REPLACE "
             "(coalesce(CAST(status AS VARCHAR), '') AS status) FROM records WHERE bucket IS NOT NULL "
             "AND epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
             (first * 60_000, last * 60_000),
@@ -181,7 +181,7 @@ def _records(query: LogQuery, columns: str) -> Sql:
     """The rows of the sums made from the records themselves, one each."""
     first, last = minute_range(query)
     head = " ".join((
-        "SELECT", columns, "FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, 1 AS records,",
+        "SELECT", columns, "FROM (SELECT CAST(epoch_ms(ts) // 60000 AS BIGINT) AS minute, 1 AS records,",
         "* REPLACE (coalesce(CAST(status AS VARCHAR), '') AS status) FROM records",
         "WHERE epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
     ))  # fmt: skip
