@@ -335,3 +335,43 @@ def test_a_test_that_fails_is_tried_once_and_breaks_nothing(world: World) -> Non
     world.fire()
     world.turn()
     assert world.slack.kinds == ["firing"]
+
+
+def test_what_was_undone_leaves_nothing_behind_even_where_its_number_comes_again(world: World) -> None:
+    row = world.row({"alertname": "Undone", "severity": "critical"}, {})
+    with pytest.raises(RuntimeError), world.state.writing() as session:
+        session.add(row)
+        world.dispatcher.dispatch(session, world.now)
+        raise RuntimeError
+
+    world.fire("Kept", instance="a")
+    world.turn()
+
+    assert [(n.group["alertname"], n.firing[0].labels.get("instance")) for n in world.slack.sent] == [("Kept", "a")]
+    assert world.kinds() == ["queued", "sent"]
+
+
+def test_a_sender_whose_claim_ended_does_not_write_over_the_one_that_came_after(world: World) -> None:
+    world.fire()
+    slow = world.sender._claim("slack", world.now, decide=True)
+    assert slow is not None
+    assert world.sender.turn() == 0  # it is claimed
+    world.go(46).turn()
+
+    world.sender._failed("slack", slow, refusal())
+
+    assert world.slack.kinds == ["firing"]
+    assert [row.state for row in world.outbox()] == ["sent"]
+
+
+def test_a_notice_that_cannot_even_be_made_does_not_hold_up_the_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = world.slack.render
+    world.slack.render = lambda notice: made(notice) if notice.group["alertname"] != "Bad" else 1 / 0  # type: ignore[method-assign,return-value]
+    world.fire("Bad")
+    world.fire("Good")
+    world.turn()
+
+    assert [notice.group["alertname"] for notice in world.slack.sent] == ["Good"]
+    assert "ZeroDivisionError" in world.outbox()[0].reply
