@@ -12,7 +12,7 @@ from sqlalchemy import event, text, update
 from sqlalchemy.orm import Session
 
 from lib.alerts.delivery import picture
-from lib.alerts.delivery.cover import cover_of, covers_in
+from lib.alerts.delivery.cover import Cover, cover_of, covers_in
 from lib.alerts.delivery.decision import CLOCK_SLACK, Decision, Policy, Reason, Why, decide
 from lib.alerts.delivery.outbox import Outbox, Wanted
 from lib.alerts.delivery.picture import SENDING, SUPERSEDED, Fact, Group, Mute, Reader
@@ -229,7 +229,8 @@ class _Round:
             if not covers:
                 continue  # for single recipients: it said what is noted already
             same = all(one.key in by_key and by_key[one.key].cover.content == one.content for one in covers)
-            if same and not kept & {one.key for one in covers}:
+            alone = not kept & {one.key for one in covers}
+            if alone and (same or self._may_be_seen(row, covers, groups)):
                 kept |= {one.key for one in covers}
             else:
                 row.state = SUPERSEDED
@@ -246,6 +247,15 @@ class _Round:
                     if fact.alert.state is AlertState.FIRING and fact.fingerprint in one.cover.firing:
                         self._note(fact, channel, Told.STORM, "very many notices at once: told with others in a moment")
         return len(queued)
+
+    def _may_be_seen(self, row: OutboxRow, covers: Sequence[Cover], groups: Mapping[str, Group]) -> bool:
+        """Whether it may have arrived and told of what has ended since: it is sent again, so that the end can follow."""
+        if row.code != 0 or not row.attempts:
+            return False
+        facts = [fact for one in covers if one.key in groups for fact in groups[one.key].facts]
+        firing = {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
+        told = {fp for one in covers for fp in one.firing}
+        return bool(told - firing) and not told & self._muted.keys()
 
     def _tell_dropped(self, channel: str, dropped: Sequence[OutboxRow], by_key: Mapping[str, Wanted]) -> None:
         for row in dropped:

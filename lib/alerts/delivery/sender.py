@@ -141,7 +141,8 @@ class Sender:
             row = self._own(session, claimed)
             if row is None:
                 return
-            row.code, row.reply, row.attempts = error.code, words.clean(error, 2000), row.attempts + 1
+            row.code = error.code if error.code or error.unknown else None  # 0: it may have arrived
+            row.reply, row.attempts = words.clean(error, 2000), row.attempts + 1
             if row.test:
                 row.state = FAILED
                 return

@@ -90,6 +90,16 @@ def test_what_fired_and_ended_before_it_was_sent_is_not_told(world: World) -> No
     assert world.kinds() == ["queued", "retry", "superseded"]
 
 
+def test_what_may_have_been_seen_is_sent_again_so_that_its_end_can_follow(world: World) -> None:
+    world.slack.answers = [trouble(0)]
+    one = world.fire()
+    world.turn()
+    world.go(0.5).resolve(one)
+    world.tick(1, 10)
+
+    assert world.slack.kinds == ["firing", "resolved"]
+
+
 def test_a_second_alert_while_the_first_is_told_makes_one_more_notice_that_names_both(world: World) -> None:
     world.fire(instance="a")
     world.turn().go(20)

@@ -159,4 +159,4 @@ def refusal(code: int = 404, words: str = "no_service") -> DeliveryError:
 
 
 def trouble(code: int = 503, retry_after_s: float = 0.0) -> DeliveryError:
-    return DeliveryError(f"HTTP {code}", permanent=False, code=code, retry_after_s=retry_after_s)
+    return DeliveryError(f"HTTP {code}", permanent=False, code=code, retry_after_s=retry_after_s, unknown=code == 0)
