@@ -34,13 +34,18 @@ def past(store: MetricStore, rule: Rule, window: Window, every: timedelta) -> Pa
     asked = plan(rule.expression)
     moved = Window(window.start - timedelta(seconds=rule.offset_s), window.end - timedelta(seconds=rule.offset_s))
     result = store.range(asked.expression, moved, every)
-    there = result.present.any(axis=0)
+    there = _some(result)
     if not there.all():
         known = np.ones_like(there)
         for metric in asked.metrics:
-            known &= store.range(f"count({{__name__={quote(metric)}}})", moved, every).present.any(axis=0)
+            known &= _some(store.range(f"count({{__name__={quote(metric)}}})", moved, every))
         there = there | known
     return Past(result, there)
+
+
+def _some(result: Result) -> npt.NDArray[np.bool_]:
+    """Per time, whether any series has a sample."""
+    return np.asarray(result.present.any(axis=0), dtype=np.bool_)
 
 
 def walk(rule: Rule, past: Past, state: RuleState | None = None) -> Iterator[tuple[datetime, Turn]]:
