@@ -44,6 +44,7 @@ PAGES = (
         "contract",
         "Which metric or field is missing or wrong",
     ),
+    Entry("runbooks.py", "Runbooks", ":material/menu_book:", "runbooks", "What an alert means and what to do"),
     Entry("setup.py", "Setup", ":material/settings:", "setup", "Whether each source answers; every setting"),
     Entry("audit.py", "Audit", ":material/history:", "audit", "Who did what, and when", Role.ADMIN),
 )
