@@ -6,6 +6,6 @@ import streamlit as st
 
 TEXT = Path(__file__).parents[1] / "docs" / "runbooks.md"
 
-st.title("Runbooks")
+st.title("Runbooks", anchor=False)
 with st.container(width=900):  # lines that the eye can follow
     st.markdown(TEXT.read_text(encoding="utf-8").partition("\n\n")[2])
