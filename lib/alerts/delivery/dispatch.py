@@ -70,9 +70,9 @@ class Dispatcher:
             before = picture.signature(session, now)
             if before == self._idle and self._in_rest(now):
                 return 0
-            before = {} if self._went_back(now) else self._settled
+            settled = {} if self._went_back(now) else self._settled
             round_ = _Round(
-                self._plan, self._reader, self._outbox, self.stories, session=session, now=now, settled=before
+                self._plan, self._reader, self._outbox, self.stories, session=session, now=now, settled=settled
             )
             queued = round_.run()
             after = picture.signature(session, now)
