@@ -21,16 +21,11 @@ import httpx
 import orjson
 
 from lib.children import Child, ChildDied
-from lib.setting_channels import AlertChannels
-from lib.setting_sources import variable_names
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_S = 60.0
 FIRST_PORT, SIMULATOR_PORTS, SIMULATOR_NEEDS = 8501, 9310, 6
 SEED = 1
-QUIET = ("SLACK_WEBHOOK_URL", "HALO_OPS_SLACK_WEBHOOK_URL", "HALO_OPS_SMTP_HOST", "HALO_OPS_WEBHOOK_URL",
-         "HALO_OPS_DEADMAN_URL", "HALO_OPS_ROUTES")  # fmt: skip
-"""What says that somebody is told; empty, nobody is."""
 
 
 class CannotStart(Exception):  # noqa: N818 - reads as what happened
@@ -46,7 +41,6 @@ class Demo:
     days: float
     keep: bool
     pace: float
-    tell: bool = False
     began: float = field(default_factory=time.time)
     children: list[Child] = field(default_factory=list)
 
@@ -105,7 +99,7 @@ class Demo:
         return found
 
     def _environment(self, addresses: dict[str, Any]) -> dict[str, str]:
-        return _dashboard_environment(tell=self.tell) | {
+        return _dashboard_environment() | {
             "HALO_OPS_DATA_DIR": str(self.folder / "store"),
             "HALO_OPS_LOG_FILES": ",".join(addresses["logs"]),
             "HALO_OPS_SCRAPE_TARGETS": ",".join(addresses["metrics"]),
@@ -173,13 +167,10 @@ class Demo:
             shutil.rmtree(folder)
 
 
-def _dashboard_environment(*, tell: bool = False) -> dict[str, str]:
-    """Ours without the person's own settings: the demo shows the simulator only, and tells nobody of its alerts unless
-    `tell` leaves the channels as they are set."""
-    channels = {name for key, field in AlertChannels.model_fields.items() for name in variable_names(key, field)}
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("HALO_OPS_") or name in channels}
-    silent = {} if tell else dict.fromkeys(QUIET, "")
-    return mine | {"ELASTICSEARCH_NODE": ""} | silent  # the demo has its own logs
+def _dashboard_environment() -> dict[str, str]:
+    """Ours without the person's own settings: the demo shows the simulator only."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("HALO_OPS_")}
+    return mine | {"ELASTICSEARCH_NODE": ""}  # the demo has its own logs
 
 
 def _free_ports(first: int, count: int) -> int:
@@ -229,7 +220,7 @@ async def _run(given: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        demo = Demo(given.dir.absolute(), _dashboard_port(given.port), given.days, given.keep, given.pace, given.tell)
+        demo = Demo(given.dir.absolute(), _dashboard_port(given.port), given.days, given.keep, given.pace)
         with _owning(demo.folder, keep=given.keep):
             _say("Starting the simulated integration and the dashboard …")
             await demo.run(stop)
@@ -252,7 +243,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="go on with what the last demo left")
     parser.add_argument("--dir", type=Path, default=ROOT / "data" / "demo", help="folder (default data/demo)")
     parser.add_argument("--pace", type=float, default=1.0, help="traffic, as a multiple of the usual")
-    parser.add_argument("--tell", action="store_true", help="alerts go to the channels that the environment sets")
     return asyncio.run(_run(parser.parse_args(arguments)))
 
 
