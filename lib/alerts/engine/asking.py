@@ -102,7 +102,7 @@ class Asker:
         doubts = [note.text for note in said if note.doubtful] + list(result.warnings)
         data = Data.THERE if not missing else Data.GONE if ever_seen else Data.NEVER
         return answer_of(
-            asked, result, data=data, missing=", ".join(missing), doubtful="; ".join(dict.fromkeys(doubts))
+            asked, result, 0, data=data, missing=", ".join(missing), doubtful="; ".join(dict.fromkeys(doubts))
         )
 
     def _missing(self, asked: Plan, at: datetime) -> tuple[str, ...]:
@@ -120,18 +120,28 @@ class Asker:
         return there
 
 
-def answer_of(asked: Plan, result: Result, *, data: Data, missing: str, doubtful: str) -> Answer:
-    """The answer of an instant question's result, for a rule asked by this plan."""
-    holds = holding(asked, result)[:, 0]
+def answer_of(
+    asked: Plan, result: Result, column: int, *, data: Data = Data.THERE, missing: str = "", doubtful: str = ""
+) -> Answer:
+    """The answer at one moment of a result (column 0 of an instant question), for a rule asked by this plan."""
+    here = result.present[:, column]
+    values: npt.NDArray[np.float64] = result.values[:, column]
+    holds = holding(asked, here, values)
     rows = np.nonzero(holds)[0]
-    others = [result.labels[row] for row in np.nonzero(result.present[:, 0] & ~holds)[0]] if asked.steady else None
-    values = result.values[rows, 0].tolist()
-    return Answer([result.labels[row] for row in rows], values, others, data=data, missing=missing, doubtful=doubtful)
+    others = None if not asked.steady else [result.labels[row] for row in np.nonzero(here & ~holds)[0]]
+    return Answer(
+        [result.labels[row] for row in rows],
+        values[rows].tolist(),
+        others,
+        data=data,
+        missing=missing,
+        doubtful=doubtful,
+    )
 
 
-def holding(asked: Plan, result: Result) -> npt.NDArray[np.bool_]:
-    """bool[n, m]: where the rule's condition holds."""
+def holding(asked: Plan, present: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Where the condition holds, for the samples of any shape that are present."""
     if asked.limit is None:
-        return result.present
-    compared = _COMPARED[asked.limit.operator](result.values, asked.limit.value)
-    return np.asarray(result.present & compared, dtype=np.bool_)
+        return present
+    met: npt.NDArray[np.bool_] = present & _COMPARED[asked.limit.operator](values, asked.limit.value)
+    return met

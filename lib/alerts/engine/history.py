@@ -55,7 +55,7 @@ def walk(rule: Rule, past: Past, state: RuleState | None = None) -> Iterator[tup
     """
     state, asked = state or RuleState(), plan(rule.expression)
     labels, present, values = past.result.labels, past.result.present.T, past.result.values.T
-    holds = holding(asked, past.result).T
+    holds = holding(asked, present, values)
     some: list[bool] = np.asarray(holds.any(axis=1)).tolist()
     there, missing = past.there.tolist(), ", ".join(asked.metrics)
     offset = timedelta(seconds=rule.offset_s)
