@@ -52,7 +52,7 @@ def serving(password: str = "", **answers: str) -> Iterator[MailServer]:
     mail = MailServer(port, **answers)
 
     def judge(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-        return AuthResult(success=given.password == password.encode())
+        return AuthResult(success=given.password == password.encode(), handled=False)
 
     more = {"authenticator": judge, "auth_require_tls": False} if password else {}
     controller = Controller(mail, hostname="127.0.0.1", port=port, **more)
