@@ -1,63 +1,81 @@
-"""A mail server that keeps what it is given, or answers as it is told to."""
+"""A real mail server that can be told to misbehave, on a free port of this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from tests.proxy import free_ports
 
 
 @dataclass
-class MailServer:
-    """`port` it listens on; `mails` it took, each with its recipients; `rcpt` and `data` are what it answers to both."""
+class Mailbox:
+    """What the server took, and what it answers: per recipient, to all recipients at the end, or to the sign-in."""
 
-    port: int
-    rcpt: str = "250 OK"
-    data: str = "250 OK queued as 42"
-    mails: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
+    refuse: Mapping[str, str] = field(default_factory=dict)
+    data: str = "250 OK"
+    port: int = 0
+    hang_s: float = 0.0
+    taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
+    tls_seen: list[bool] = field(default_factory=list)
 
-    async def handle_EHLO(
-        self, _server: Any, session: Any, _envelope: Any, hostname: str, answers: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        self.commands.append("EHLO")
-        return answers
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """250 unless this recipient is refused."""
+        if address in self.refuse:
+            return self.refuse[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
-        if self.rcpt.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.rcpt
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        self.commands.append("DATA")
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keeps the mail where it is taken."""
+        await asyncio.sleep(self.hang_s)
         if self.data.startswith("250"):
-            message = message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)
-            self.mails.append((list(envelope.rcpt_tos), message))
+            content = envelope.content
+            assert isinstance(content, bytes)
+            mail = message_from_bytes(content, policy=default)
+            assert isinstance(mail, EmailMessage)
+            self.taken.append((list(envelope.rcpt_tos), mail))
+            self.tls_seen.append(server.transport.get_extra_info("sslcontext") is not None)
         return self.data
 
 
+def _accepts(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=data.password == b"right", handled=False)
+
+
 @contextmanager
-def serving(password: str = "", **answers: str) -> Iterator[MailServer]:
-    """A server on a free port of this machine; with a password it knows who signs in with it."""
+def mail_server(
+    *,
+    starttls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | None = None,
+    sign_in: bool = False,
+    in_the_clear: bool = False,
+) -> Iterator[Mailbox]:
+    """Runs until the end of the block."""
     [port] = free_ports(1)
-    mail = MailServer(port, **answers)
-
-    def judge(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-        return AuthResult(success=given.password == password.encode(), handled=False)
-
-    more = {"authenticator": judge, "auth_require_tls": False} if password else {}
-    controller = Controller(mail, hostname="127.0.0.1", port=port, **more)
+    box = Mailbox(port=port)
+    options: dict[str, Any] = {}
+    if starttls:
+        options = {"tls_context": starttls, "require_starttls": True}
+    if sign_in:
+        options |= {"authenticator": _accepts, "auth_required": True}
+    if in_the_clear:  # whoever signs in is judged, without TLS too
+        options |= {"authenticator": _accepts, "auth_require_tls": False}
+    controller = Controller(box, hostname="127.0.0.1", port=port, ssl_context=tls, **options)
     controller.start()
     try:
-        yield mail
+        yield box
     finally:
         controller.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Sequence
@@ -65,7 +66,9 @@ def measured(alert: Alert, measure: Measure | None) -> str:
         return ""
     measure = measure or Measure()
     told = amount(alert.value, measure)
-    return told if measure.limit is None else f"{told} (limit {measure.operator} {amount(measure.limit, measure)})"
+    if measure.limit is not None:
+        told += f" (limit {measure.operator} {amount(measure.limit, measure)})"
+    return line(told, 200)
 
 
 def scope(alert: Alert) -> str:
@@ -165,10 +168,19 @@ def web_link(address: str) -> str:
     return f"{parts.scheme}://{host}{port}" + tail.replace("'", "%27").replace("*", "%2A")
 
 
-def runbook(alerts: Sequence[Alert]) -> str:
-    """The runbook as a link. What a program pushed may lead anywhere: its address is no link."""
+def digest(text: str) -> str:
+    """32 hex digits that stand for a key where its text does not fit."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def runbook(alerts: Sequence[Alert], public_url: str = "") -> str:
+    """The runbook as a link; one that begins with / is a page of the dashboard at `public_url`. What a program pushed may
+    lead anywhere: its address is no link."""
     for alert in alerts:
-        if alert.origin not in _PUSHED and (found := web_link(alert.annotations.get("runbook_url", ""))):
+        address = alert.annotations.get("runbook_url", "")
+        if address.startswith("/"):
+            address = f"{public_url}{address}" if public_url else ""
+        if alert.origin not in _PUSHED and (found := web_link(address)):
             return found
     return ""
 

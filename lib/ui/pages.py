@@ -51,6 +51,7 @@ PAGES = (
         "alert-test",
         "Try out alerts: preview, test, drill",
     ),
+    Entry("runbooks.py", "Runbooks", ":material/menu_book:", "runbooks", "What an alert means and what to do"),
     Entry("setup.py", "Setup", ":material/settings:", "setup", "Whether each source answers; every setting"),
     Entry("audit.py", "Audit", ":material/history:", "audit", "Who did what, and when", Role.ADMIN),
 )

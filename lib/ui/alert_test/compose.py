@@ -26,8 +26,11 @@ class Wanted:
     channels: tuple[str, ...]
 
 
-def composed() -> Wanted:
-    """Draws the form and reads it. Raises SourceError where the newest value cannot be asked."""
+def composed(*, to_send: bool = True) -> Wanted:
+    """Draws the form and reads it; where nothing is sent it asks for no channel. Raises SourceError where the newest value
+    cannot be asked."""
+    if not to_send:
+        return Wanted(_about(), resolved=False, channels=())
     left, right = st.columns([3, 2], gap="medium")
     with left:
         found = _about()

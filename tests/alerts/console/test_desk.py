@@ -27,9 +27,8 @@ from lib.state import audit
 from lib.state.audit import AuditRow
 from lib.state.database import State
 from tests import fault_server as faults
-from tests import mail_server
 from tests.fault_server import FaultServer
-from tests.mail_server import MailServer
+from tests.mail_server import Mailbox, mail_server
 
 HOOK = "/services/T/B/x"
 HOSTILE = "<!channel> <@U1> <http://evil|ok> ``` *b* <script>alert(1)</script>\r\nBcc: x@evil.example"
@@ -43,7 +42,7 @@ DRAFT = draft.Draft(
 class World:
     """Slack and a mail server of our own, and the sender between the state and them."""
 
-    def __init__(self, state: State, slack: FaultServer, mail: MailServer) -> None:
+    def __init__(self, state: State, slack: FaultServer, mail: Mailbox) -> None:
         self.state, self.slack, self.mail = state, slack, mail
         self.settings = Settings(
             _env_file=None, slack_webhook_url=slack.url(HOOK), alert_private_hosts=slack.instance, smtp_host="127.0.0.1",  # type: ignore[call-arg, arg-type]
@@ -68,7 +67,7 @@ class World:
 @pytest.fixture
 def world(state: State) -> Iterator[World]:
     with ExitStack() as stack:
-        slack, mail = stack.enter_context(FaultServer()), stack.enter_context(mail_server.serving())
+        slack, mail = stack.enter_context(FaultServer()), stack.enter_context(mail_server())
         slack.says(HOOK, faults.answer(b"ok", 200))
         yield World(state, slack, mail)
 
@@ -119,7 +118,7 @@ def test_the_golden_mail_of_a_test_with_hostile_text(world: World) -> None:
     world.send(channels=("email",))
     world.sender.turn()
 
-    [(recipients, message)] = world.mail.mails
+    [(recipients, message)] = world.mail.taken
     html = message.get_body(("html",))
     text = message.get_body(("plain",))
     assert html is not None and text is not None
