@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -43,6 +44,7 @@ class Demo:
     pace: float
     began: float = field(default_factory=time.time)
     children: list[Child] = field(default_factory=list)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises ChildDied, CannotStart."""
@@ -63,7 +65,8 @@ class Demo:
                                 "--port-base", str(base), "--pace", str(self.pace), "--follow-stdin"])  # fmt: skip
         newest = self._child("past", self._past(base, "newest"))
         known = self.days <= 0 or (self.keep and (self.folder / "store").exists())
-        await simulator.start(follow=True)
+        told = {"HALO_OPS_ALERTS_URL": f"http://127.0.0.1:{self.port}", "HALO_OPS_ALERTS_TOKEN": self.token}
+        await simulator.start(follow=True, environment={**os.environ, **told})
         if not known:
             await newest.start()
         addresses = await self._addresses(simulator)
@@ -109,6 +112,7 @@ class Demo:
             "HALO_OPS_DEMO": "true",
             "HALO_OPS_SIMULATOR_URL": addresses["control"],
             "HALO_OPS_PORT": str(self.port),
+            "HALO_OPS_API_TOKEN": self.token,
         }
 
     async def _until_ready(self, *children: Child) -> None:
