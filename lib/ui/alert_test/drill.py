@@ -19,6 +19,7 @@ from lib.ui.runtime import current
 from lib.ui.severity import LOOKS, Status, look
 
 LOOK_S = 1.0
+FEW = 8
 _PHASES = {
     Phase.ON: (LOOKS[Status.MAINTENANCE], "Something is wrong on purpose"),
     Phase.ENDING: (LOOKS[Status.INFO], "Switched off: its alerts have to end"),
@@ -151,4 +152,4 @@ def _line(of: Drill) -> None:
             "what": [text.visible(one.what) for one in lines],
         }
     )
-    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320)
+    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320 if len(lines) > FEW else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -134,6 +135,38 @@ def test_it_ends_after_it_was_fired_and_told_and_waits_for_the_end_to_be_told(wo
     said = [line.what for line in drills.line_of(world.state, world.drill)]
     assert said[0].startswith("ann began the drill")
     assert "switched off: it was fired and told" in said
+
+
+def test_a_fault_goes_on_until_every_alert_that_it_raised_was_told(world: World) -> None:
+    world.begin(Kind("leak", "grows", timedelta(minutes=20)))
+    until(lambda: world.switched == [True])
+    world.alert("First")
+    world.tell()
+    with world.state.writing() as session:
+        labels = {"alertname": "Slow", "severity": "critical"}
+        row = AlertRow(
+            origin="engine", fingerprint=fingerprint(labels), rule="Slow", name="Slow", severity="critical", labels=labels,
+            annotations={}, state="pending", active_at=T0 + timedelta(seconds=20), last_seen=T0,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        slow, mark = row.id, row.fingerprint
+    looked = len(drills.seen(world.state, world.drill))
+    world.now = T0 + timedelta(minutes=4)
+    time.sleep(0.1)  # a dozen looks of the drill
+    still_on = world.drill.phase
+
+    with world.state.writing() as session:
+        session.get_one(AlertRow, slow).fired_at = T0 + timedelta(minutes=5)
+    world.story(slow, mark, 301)
+    world.tell()
+    world.now = T0 + timedelta(minutes=6)
+    until(lambda: world.drill.phase is Phase.ENDING)
+
+    assert (looked, still_on) == (2, Phase.ON)
+    assert world.drill.why == "it was fired and told"
+    world.now += timedelta(minutes=20)
+    until(lambda: world.drill.phase is Phase.OVER)
 
 
 def test_one_at_a_time_and_only_who_may(world: World) -> None:
