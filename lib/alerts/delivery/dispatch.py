@@ -63,16 +63,16 @@ class Dispatcher:
         Writes in `session` and leaves the commit to its owner. Does next to nothing where nothing changed. Raises
         SQLAlchemyError.
         """
+        if session.get_bind().dialect.name == "postgresql":  # one decides at a time; SQLite has one writer anyway
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         with self._lock:
-            if session.get_bind().dialect.name == "postgresql":
-                session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             session.flush()
             before = picture.signature(session, now)
             if before == self._idle and self._in_rest(now):
                 return 0
-            before = {} if self._went_back(now) else self._settled
+            settled = {} if self._went_back(now) else self._settled
             round_ = _Round(
-                self._plan, self._reader, self._outbox, self.stories, session=session, now=now, settled=before
+                self._plan, self._reader, self._outbox, self.stories, session=session, now=now, settled=settled
             )
             queued = round_.run()
             after = picture.signature(session, now)
