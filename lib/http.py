@@ -43,8 +43,8 @@ _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def routes(get_status: Callable[[], WorkerStatus], api: Sequence[BaseRoute] = ()) -> list[BaseRoute]:
-    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js`, `/api/health` and what else is under /api (unknown
-    `/api/…` is a JSON 404).
+    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js`, `/api/health` and what `api` adds to `/api` (anything
+    else there is a JSON 404).
 
     Liveness depends on nothing but this process; readiness fails while a loop of the worker is stuck.
     """

@@ -81,14 +81,18 @@ def test_no_more_is_held_than_allowed() -> None:
     assert table.asked == [(0, 3)]
 
 
-def test_two_that_read_the_same_stretch_at_once_both_get_it() -> None:
-    table, cache = _Table(1, 5), SampleCache()
+def test_two_who_read_the_same_at_the_same_time_both_get_it_and_neither_misses_a_write() -> None:
+    table, cache = _Table(1, 9), SampleCache()
 
-    def slow(after_ms: int, until_ms: int) -> Columns:
-        other = cache.get("q", 0, 6, table.fetch)  # another thread, begun later and done earlier
-        assert other.ts_ms.tolist() == [1, 5, 1, 5]
-        return table.fetch(after_ms, until_ms)
+    def slower(after_ms: int, until_ms: int) -> Columns:
+        read = table.fetch(after_ms, until_ms)
+        cache.get("q", 0, 10, table.fetch)  # another asks the same meanwhile, and is done first
+        table.times = [1, 5, 9]
+        cache.written(5, 5)
+        return read
 
-    columns = cache.get("q", 0, 6, slow)
+    first = cache.get("q", 0, 10, slower)
+    again = cache.get("q", 0, 10, table.fetch)
 
-    assert columns.ts_ms.tolist() == [1, 5, 1, 5]
+    assert first.ts_ms.tolist() == [1, 9, 1, 9]
+    assert again.ts_ms.tolist() == [1, 5, 9, 1, 5, 9]

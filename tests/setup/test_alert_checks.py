@@ -78,11 +78,11 @@ def test_the_mail_server_is_greeted_and_gets_no_mail(stores: Stores) -> None:
         row = run(stores, smtp_port=mail.port, smtp_security="none", **MAIL)["Mail"]
 
     assert (row.grade, "answers with 250 over no TLS, without sign-in" in row.said) == (Grade.OK, True)
-    assert mail.taken == []
+    assert (mail.commands, mail.taken) == (["EHLO"], [])
 
 
 def test_a_wrong_password_is_told_without_it(stores: Stores) -> None:
-    with mail_server(in_the_clear=True) as mail:
+    with mail_server(sign_in=True) as mail:
         signed = {"smtp_user": "halo", "smtp_port": mail.port, "smtp_security": "none", **MAIL}
         wrong = run(stores, smtp_password="wrong-one", **signed)["Mail"]
         right = run(stores, smtp_password="right", **signed)["Mail"]

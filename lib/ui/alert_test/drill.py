@@ -91,6 +91,10 @@ def _go(kind: Kind) -> None:
     identity.act(RANGE.deed(kind, identity.actor().name or "somebody", switch, state))
 
 
+def _end() -> None:
+    identity.act(RANGE.stop_deed())
+
+
 def _live() -> None:
     found, state = RANGE.drill, current().state
     if found is None or state is None:
@@ -103,7 +107,7 @@ def _live() -> None:
             width="content",
         )
         if found.phase is Phase.ON:
-            st.button("End it now", key="at_drill_end", on_click=lambda: identity.act(RANGE.stop_deed()))
+            st.button("End it now", key="at_drill_end", on_click=_end)
     if found.problem:
         st.warning(text.esc_md(found.problem), icon=":material/warning:")
     try:
