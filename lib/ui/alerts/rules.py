@@ -96,6 +96,5 @@ def _one(name: str, found: pd.DataFrame) -> None:
         if rule is not None:
             st.code(text.visible(rule.expression), language="promql", wrap_lines=True)
         if limit:
-            opened = asked.opened()
-            chart.mini(name, opened[opened["name"] == name], limit, key="rule_chart", height=230)
+            chart.of_rule(name, limit, key="rule_chart")
         st.button("Close", key="close_rule", icon=":material/close:", type="tertiary", on_click=state.open_rule)
