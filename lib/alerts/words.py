@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Sequence
@@ -65,7 +66,9 @@ def measured(alert: Alert, measure: Measure | None) -> str:
         return ""
     measure = measure or Measure()
     told = amount(alert.value, measure)
-    return told if measure.limit is None else f"{told} (limit {measure.operator} {amount(measure.limit, measure)})"
+    if measure.limit is not None:
+        told += f" (limit {measure.operator} {amount(measure.limit, measure)})"
+    return line(told, 200)
 
 
 def scope(alert: Alert) -> str:
@@ -163,6 +166,11 @@ def web_link(address: str) -> str:
     path, query, fragment = (quote(part, safe="/:@!$&'()*+,;=%~-._?") for part in parts[2:5])
     tail = f"{path}{'?' + query if query else ''}{'#' + fragment if fragment else ''}"
     return f"{parts.scheme}://{host}{port}" + tail.replace("'", "%27").replace("*", "%2A")
+
+
+def digest(text: str) -> str:
+    """32 hex digits that stand for a key where its text does not fit."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def runbook(alerts: Sequence[Alert]) -> str:

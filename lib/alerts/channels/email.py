@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import smtplib
 import socket
@@ -108,7 +107,7 @@ class EmailChannel:
 
     def _told(self, notice: Notice) -> dict[str, object]:
         severity = words.severity(notice)
-        colour = _COLOURS.get(severity, _OTHER)
+        colour = _COLOURS.get(severity, _OTHER) if notice.firing else _OTHER
         shown = words.lines(notice, self._zone, MOST_ALERTS)
         links = (("View", notice.links.view), ("Silence", notice.links.silence), ("Runbook", notice.links.runbook))
         return {
@@ -127,23 +126,20 @@ class EmailChannel:
         message["From"] = Address("Halo Ops alerts", addr_spec=self._server.sender)
         message["To"] = [Address(addr_spec=one) for one in self._server.to]
         message["Date"] = format_datetime(notice.at)
-        message["Message-ID"] = f"<{_digest(notice.key)}@{domain}>"
-        thread = f"<{_digest(str(sorted(notice.group.items())))}.group@{domain}>"
+        message["Message-ID"] = f"<{words.digest(notice.key)}@{domain}>"
+        thread = f"<{words.digest(str(sorted(notice.group.items())))}.group@{domain}>"
         message["References"] = thread
         message["Auto-Submitted"] = "auto-generated"
-        message["X-Halo-Ops-Key"] = _digest(notice.key)
+        message["X-Halo-Ops-Key"] = words.digest(notice.key)
         message.set_content(text)
         message.add_alternative(html, subtype="html")
+        message.set_boundary(f"=_{words.digest(notice.key)}")
         return message
 
 
 def is_address(text: str) -> bool:
     """Whether a setting is a plain mail address."""
     return _ADDRESS.fullmatch(text) is not None and text.isascii()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _receipt(refused: dict[str, tuple[int, bytes]], asked: int, took_ms: float) -> Receipt:

@@ -68,6 +68,7 @@ class SlackChannel:
         ]
         return {
             "text": _plain(f"{sign} {words.headline(notice)}"),
+            "mrkdwn": False,
             "link_names": 0,
             "unfurl_links": False,
             "unfurl_media": False,
@@ -109,8 +110,12 @@ def _told(one: words.Line) -> str:
 
 def _links(links: Links) -> list[dict[str, Any]]:
     named = (("View", links.view), ("Silence", links.silence), ("Runbook", links.runbook))
-    told = [f"<{_escaped(url)}|{name}>" for name, url in named if url and "|" not in url and ">" not in url]
-    return [_section(" · ".join(told))] if told else []
+    told = ""
+    for name, url in named:
+        link = f"<{_escaped(words.web_link(url))}|{name}>"
+        if words.web_link(url) and "|" not in url and len(told) + len(link) + 3 <= LONGEST_BLOCK:
+            told = f"{told} · {link}" if told else link
+    return [_section(told)] if told else []
 
 
 def _fields(*pairs: tuple[str, str]) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def _escaped(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text of ours with a foreign word in it: no markup characters."""
-    return _escaped(_cut(text.translate(str.maketrans("`*_~", "ˋ∗＿∼")), 1000))
+    return _escaped(_cut(text.translate(str.maketrans("`*~", "ˋ∗∼")), 1000))
 
 
 def _code(text: str) -> str:
@@ -146,6 +151,11 @@ def _block(text: str) -> str:
 
 def _cut(text: str, limit: int) -> str:
     """Cut so that it fits once escaped: & is five characters then."""
-    while len(_escaped(text)) > limit:
-        text = text[: max(0, len(text) - max(1, (len(_escaped(text)) - limit) // 5 + 1))].rstrip("…") + "…"
+    if len(_escaped(text)) <= limit:
+        return text
+    room = limit - 1
+    for at, char in enumerate(text):
+        room -= len(_escaped(char))
+        if room < 0:
+            return text[:at] + "…"
     return text

@@ -48,7 +48,7 @@ class WebhookChannel:
         timestamp = str(int(self._clock().timestamp()))
         headers = {
             "content-type": rendered.content_type,
-            "x-halo-ops-key": hashlib.sha256(rendered.key.encode()).hexdigest()[:32],
+            "x-halo-ops-key": words.digest(rendered.key),
             "x-halo-ops-timestamp": timestamp,
             "x-halo-ops-signature": f"v1={signature(self._secret, timestamp, rendered.body)}",
         }
@@ -68,7 +68,7 @@ def _payload(notice: Notice) -> dict[str, Any]:
     links = notice.links
     return {
         "version": VERSION,
-        "key": hashlib.sha256(notice.key.encode()).hexdigest()[:32],
+        "key": words.digest(notice.key),
         "test": notice.test,
         "kind": notice.kind.value,
         "status": "firing" if notice.firing else "resolved" if notice.resolved else "test",

@@ -23,16 +23,22 @@ from lib.metrics.promql.text import quote
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+_SETS = ("and", "unless")
+_CHOOSING = ("topk", "bottomk", "limitk", "limit_ratio")
 _CHILDREN = ("lhs", "rhs", "expr", "param", "vector_selector", "args")
 _ABSENCE = ("absent", "absent_over_time")
 
 
 class Plan(NamedTuple):
-    """How a rule is asked: `expression`, then compared here with `limit` where it is there. `metrics` must have data."""
+    """How a rule is asked: `expression`, then compared here with `limit` where it is there. `metrics` must have data.
+
+    `steady`: a series that is not in the answer has no data; otherwise the expression itself may have left it out.
+    """
 
     expression: str
     limit: Threshold | None
     metrics: tuple[str, ...]
+    steady: bool
 
 
 @lru_cache(maxsize=4096)
@@ -44,7 +50,17 @@ def plan(expression: str) -> Plan:
     nodes = list(_nodes(parsed))
     absent = any(isinstance(node, promql_parser.Call) and node.func.name in _ABSENCE for node in nodes)
     names = sorted({name for node in nodes if (name := _metric(node))})
-    return Plan(limit.expression if limit else expression, limit, () if absent else tuple(names))
+    asked = limit.expression if limit else expression
+    steady = limit is not None and not any(_filters(node) for node in _nodes(promql_parser.parse(asked)))
+    return Plan(asked, limit, () if absent else tuple(names), steady)
+
+
+def _filters(node: Any) -> bool:
+    """Whether this leaves series out that have data."""
+    if isinstance(node, promql_parser.BinaryExpr):
+        bare = node.modifier is None or not node.modifier.return_bool
+        return str(node.op) in _SETS or (str(node.op) in _COMPARED and bare)
+    return isinstance(node, promql_parser.AggregateExpr) and str(node.op) in _CHOOSING
 
 
 def _nodes(parsed: Any) -> Iterator[Any]:
@@ -112,7 +128,7 @@ def answer_of(
     values: npt.NDArray[np.float64] = result.values[:, column]
     holds = here if asked.limit is None else here & _COMPARED[asked.limit.operator](values, asked.limit.value)
     rows = np.nonzero(holds)[0]
-    others = None if asked.limit is None else [result.labels[row] for row in np.nonzero(here & ~holds)[0]]
+    others = None if not asked.steady else [result.labels[row] for row in np.nonzero(here & ~holds)[0]]
     return Answer(
         [result.labels[row] for row in rows],
         values[rows].tolist(),

@@ -171,7 +171,8 @@ def _absent(
 
 def _still_there(rule: Rule, answer: Answer) -> set[str] | None:
     """The alerts whose series is there although their condition does not hold; None where nobody can say."""
-    if answer.others is None or no_data_of(rule) is NoData.OK:
+    alone = not answer.others and not answer.labels  # nothing of the question remains: then it is no single series
+    if answer.others is None or alone or no_data_of(rule) is NoData.OK:
         return None
     return set(labelled(rule, answer.others, [0.0] * len(answer.others), many=True)[0])
 
