@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -42,6 +43,7 @@ class Demo:
     keep: bool
     pace: float
     began: float = field(default_factory=time.time)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     children: list[Child] = field(default_factory=list)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +65,7 @@ class Demo:
                                 "--port-base", str(base), "--pace", str(self.pace), "--follow-stdin"])  # fmt: skip
         newest = self._child("past", self._past(base, "newest"))
         known = self.days <= 0 or (self.keep and (self.folder / "store").exists())
-        await simulator.start(follow=True)
+        await simulator.start(follow=True, environment=os.environ | self._told_of_backups())
         if not known:
             await newest.start()
         addresses = await self._addresses(simulator)
@@ -109,6 +111,16 @@ class Demo:
             "HALO_OPS_DEMO": "true",
             "HALO_OPS_SIMULATOR_URL": addresses["control"],
             "HALO_OPS_PORT": str(self.port),
+            "HALO_OPS_HEARTBEAT_TOKEN": self.token,
+            "HALO_OPS_HEARTBEATS": "backup=24h/2h",
+            "HALO_OPS_BACKUP_FILES": str(self.folder / "simulator" / "*.backup"),
+        }
+
+    def _told_of_backups(self) -> dict[str, str]:
+        """Where the simulated integration says that its backup ended."""
+        return {
+            "SIMULATOR_HEARTBEAT_URL": f"http://127.0.0.1:{self.port}/api/heartbeat/backup",
+            "SIMULATOR_HEARTBEAT_TOKEN": self.token,
         }
 
     async def _until_ready(self, *children: Child) -> None:

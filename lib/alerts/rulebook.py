@@ -19,7 +19,7 @@ SOURCE = "rules"
 
 
 class Edit(NamedTuple):
-    """The newest edit of a rule: `yaml` is its entry, `removed` says that it is not evaluated."""
+    """The newest edit of a rule: `yaml` is its entry ("": back to the shipped one), `removed` says that it is not evaluated."""
 
     name: str
     version: int
@@ -51,6 +51,8 @@ def effective(
     for name, edit in edits.items():
         if edit.removed:
             named.pop(name, None)
+            continue
+        if not edit.yaml:  # set back to what is shipped, now and after later releases of the file
             continue
         read, wrong = _read(edit, groups.get(edit.group))
         if read is not None:

@@ -55,6 +55,7 @@ class Deed:
 
     `named` is a change that keeps who did it: it is given the actor as well, whose name may be known only by then.
     `told` says that the change adds its own line to the audit.
+    `then` is what follows outside the database, once the line in the audit is kept.
     """
 
     action: Action
@@ -63,6 +64,7 @@ class Deed:
     details: Details = None
     named: Callable[[Session, Actor], None] | None = None
     told: bool = False
+    then: Callable[[], object] | None = None
 
 
 def record(
@@ -98,6 +100,8 @@ def act(state: State, actor: Actor, deed: Deed) -> None:
             deed.change(session)
         if deed.named is not None:
             deed.named(session, actor)
+    if deed.then is not None:
+        deed.then()
 
 
 def search(state: State, actor: Actor, window: Window, wanted: Filter | None = None) -> pd.DataFrame:

@@ -17,7 +17,6 @@ from lib.ui.pages import entry
 from lib.ui.severity import LOOKS, Status, look
 
 TITLE, ICON = "Halo Ops", "🩺"
-MENU_EVERY_S = 10
 _MOST_SHOWN = 99
 
 
@@ -36,18 +35,19 @@ def alerts() -> None:
     _channels()
 
 
-def menu_words() -> str:
-    """The menu's words for the Alerts page: with the number of those that fire."""
+def firing_words(title: str) -> str:
+    """The title, with the number of alerts that fire where there are any."""
+    plain = text.esc_md(title)
     if runtime.current().state is None:
-        return "Alerts"
+        return plain
     try:
         found = verdict.verdict()
     except SourceError:
-        return "Alerts"
+        return plain
     if not found.total:
-        return "Alerts"
-    worst = next(iter(found.firing))
-    return f"Alerts :{LOOKS[worst].badge}-badge[{LOOKS[worst].glyph} {text.number(found.total)}]"
+        return plain
+    worst = LOOKS[next(iter(found.firing))]
+    return f"{plain} :{worst.badge}-badge[{worst.glyph} {text.number(found.total)}]"
 
 
 def _tab(found: Verdict) -> None:

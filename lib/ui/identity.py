@@ -53,6 +53,15 @@ def act(deed: Deed) -> bool:
     return _done(who, deed)
 
 
+def named() -> bool:
+    """Whether it is known who acts here. Who has not said their name yet is asked for it: what opens a dialog of its own
+    asks this first, as one dialog cannot open another."""
+    if actor().name or actor().via is not Via.NAME:
+        return True
+    _who_are_you(None)
+    return False
+
+
 def person() -> None:
     """Who one is here, in the menu: a name to give or change without a login, signing out with one."""
     who = actor()
@@ -71,9 +80,11 @@ def person() -> None:
 
 
 @st.dialog("Who are you?")
-def _who_are_you(deed: Deed) -> None:
+def _who_are_you(deed: Deed | None) -> None:
     st.write("What is done here is kept with a name. This browser remembers yours.")
-    if _name_form("dialog_form") and _tell(str(st.session_state["dialog_form_name"])) and _done(actor(), deed):
+    if not _name_form("dialog_form") or not _tell(str(st.session_state["dialog_form_name"])):
+        return
+    if deed is None or _done(actor(), deed):
         st.rerun()
 
 

@@ -126,7 +126,7 @@ def answer_of(
     """The answer at one moment of a result (column 0 of an instant question), for a rule asked by this plan."""
     here = result.present[:, column]
     values: npt.NDArray[np.float64] = result.values[:, column]
-    holds = here if asked.limit is None else here & _COMPARED[asked.limit.operator](values, asked.limit.value)
+    holds = holding(asked, here, values)
     rows = np.nonzero(holds)[0]
     others = None if not asked.steady else [result.labels[row] for row in np.nonzero(here & ~holds)[0]]
     return Answer(
@@ -137,3 +137,11 @@ def answer_of(
         missing=missing,
         doubtful=doubtful,
     )
+
+
+def holding(asked: Plan, present: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Where the condition holds, for the samples of any shape that are present."""
+    if asked.limit is None:
+        return present
+    met: npt.NDArray[np.bool_] = present & _COMPARED[asked.limit.operator](values, asked.limit.value)
+    return met
