@@ -123,7 +123,7 @@ def widened(expression: str, step: timedelta) -> str:
 
 
 def _find(stores: Stores, name: str) -> tuple[Rule, Threshold] | None:
-    for entry in stores.rules:
+    for entry in (*stores.rules, *stores.own_rules):
         limit = threshold(entry) if entry.name == name else None
         if limit is not None:
             return entry, limit

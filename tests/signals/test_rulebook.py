@@ -40,6 +40,14 @@ def test_the_trend_follows_the_deployments_own_expression(busy: Stores) -> None:
     assert rulebook.rule_trend(own, HOUR, "QueueBacklog", "queue_name")["webhooks"].iloc[-1] == 40
 
 
+def test_a_rule_of_the_product_about_itself_has_its_limit_too(empty: Stores) -> None:
+    own = Rule("LogSilence", "halo_ops_log_age_seconds > 900", annotations={"unit": "s"})
+
+    limit = rulebook.rule_limit(replace(empty, own_rules=(own,)), HOUR, "LogSilence")
+
+    assert (limit["value"], limit["unit"]) == (900, "s")
+
+
 def test_each_alert_gets_its_own_series_and_an_unknown_one_none(busy: Stores) -> None:
     found = busy.metrics.instant("queue_size", HOUR.end)
     first, second = (tuple(sorted({**labels, "alertname": "QueueBacklog", "severity": "warning"}.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.rules import Rule
 from lib.ui import cache, cards, clock, runtime, text
 from lib.ui.alerts import asked, chart, state, why, words
 from lib.ui.panel import panel
@@ -20,7 +21,7 @@ HEALTH = {
 def rules() -> None:
     """The table of rules, and one of them opened."""
     found = asked.rules()
-    names = list(dict.fromkeys([*(rule.name for rule in runtime.current().stores.rules), *found["name"]]))
+    names = list(dict.fromkeys([*(rule.name for rule in _known()), *found["name"]]))
     opened = state.value(state.RULE)
     if opened:
         _one(opened, found)
@@ -29,6 +30,12 @@ def rules() -> None:
             st.markdown("○ There is no rule.")
             return
         _table(found, names)
+
+
+def _known() -> tuple[Rule, ...]:
+    """The rules in force, those of the product about itself last."""
+    stores = runtime.current().stores
+    return (*stores.rules, *stores.own_rules)
 
 
 def _table(found: pd.DataFrame, names: list[str]) -> None:
@@ -85,7 +92,7 @@ def _one(name: str, found: pd.DataFrame) -> None:
     window = time_window()
     limit = cache.frame("rule_limit", window, rule=name)
     own = found[found["name"] == name]
-    rule = next((rule for rule in runtime.current().stores.rules if rule.name == name), None)
+    rule = next((rule for rule in _known() if rule.name == name), None)
     with panel(f"Why did {text.esc_md(name)} (not) tell?"):
         why.of_rule(name)
         for row in words.each(own):

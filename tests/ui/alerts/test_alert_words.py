@@ -34,6 +34,7 @@ def alert(**fields: Any) -> Any:
         (None, LIMIT, 1.0, "–, fires at > 5 %"),
         (float("nan"), {}, 1.0, "–"),
         (17.0, {}, 1.0, "17"),
+        (4000.0, {"operator": ">", "value": 900.0, "unit": "s"}, 1.0, "1 h 6 min, fires at > 15 min"),
     ],
 )
 def test_a_value_stands_beside_its_limit_in_the_unit_of_the_pages(
