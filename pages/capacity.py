@@ -141,5 +141,5 @@ def body() -> None:
         applied()
 
 
-st.title("Retention & capacity", anchor=False)
+st.title("Capacity", anchor=False)
 live(body)

@@ -24,9 +24,13 @@ def chosen_page() -> Page:
     ]
     chosen = st.navigation(pages, position="hidden")
     with st.sidebar, st.container(gap=None, key="menu"):
+        heading = ""
         for page, entry in zip(pages, entries, strict=True):
             if not actor().role.covers(entry.role):
                 continue
+            if entry.group != heading:
+                heading = entry.group
+                st.caption(heading)
             with st.container(
                 key=f"menu_{'on' if page.url_path == chosen.url_path else 'off'}_{entry.url_path or 'first'}"
             ):
