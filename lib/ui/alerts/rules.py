@@ -8,6 +8,7 @@ import streamlit as st
 from lib.alerts.rules import Rule
 from lib.ui import cache, cards, clock, runtime, text
 from lib.ui.alerts import asked, chart, state, why, words
+from lib.ui.pages import entry
 from lib.ui.panel import panel
 from lib.ui.severity import LOOKS, Status
 from lib.ui.time_range import time_window
@@ -104,4 +105,6 @@ def _one(name: str, found: pd.DataFrame) -> None:
             st.code(text.visible(rule.expression), language="promql", wrap_lines=True)
         if limit:
             chart.of_rule(name, limit, key="rule_chart")
+        st.page_link(str(entry("rules").path), label="Its text, history and replay", icon=":material/rule:", width="content",
+                     query_params={"rule": name})  # fmt: skip
         st.button("Close", key="close_rule", icon=":material/close:", type="tertiary", on_click=state.open_rule)
