@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where answers come from: log records, metric samples, the history of /health, and the alert rules' expressions."""
+    """Where answers come from: log records, metric samples, the history of /health, and the alert rules' expressions.
+
+    `rules` are those about the service, `own_rules` those of the product about itself.
+    """
 
     logs: LogStore
     metrics: MetricStore
     health: HealthLog
     rules: Sequence[Rule] = ()
+    own_rules: Sequence[Rule] = ()

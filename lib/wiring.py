@@ -91,7 +91,10 @@ class OpenStores:
         asked: MetricStore = self.metrics
         if self.prometheus is not None:
             asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS, OWN_PREFIX)
-        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rulebook.service)
+        book = self.rulebook
+        return Stores(
+            logs=self.logs, metrics=asked, health=self.health, rules=book.service, own_rules=book.about_itself
+        )
 
     def close(self) -> None:
         """Writes what is committed and lets another process have the files; a second call does nothing."""

@@ -114,6 +114,11 @@ class Rulebook:
         """The rules about the service, as a sequence that always shows those in force."""
         return _Live(self)
 
+    @property
+    def about_itself(self) -> Sequence[Rule]:
+        """The rules of the product about itself, likewise."""
+        return _Live(self, own=True)
+
     def shipped(self) -> tuple[Rule, ...]:
         """The rules of the files, without the edits."""
         return self._shipped
@@ -181,13 +186,13 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 
 
 class _Live(Sequence[Rule]):
-    """The service's rules as they are at each look."""
+    """The service's rules, or the product's own, as they are at each look."""
 
-    def __init__(self, book: Rulebook) -> None:
-        self._book = book
+    def __init__(self, book: Rulebook, *, own: bool = False) -> None:
+        self._book, self._own = book, own
 
     def _now(self) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self._book.rules if not self._book.is_own(rule.name))
+        return tuple(rule for rule in self._book.rules if self._book.is_own(rule.name) is self._own)
 
     @overload
     def __getitem__(self, place: int) -> Rule: ...

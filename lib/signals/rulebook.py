@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lib.alerts.rules import Rule, Threshold, threshold
-from lib.signals.base import RATE_RANGE, by_label, metric_step, trend
+from lib.metrics.base import Labels
+from lib.signals.base import RATE_RANGE, by_label, empty_if_unknown, evenly, metric_step, tidy, trend
 from lib.stores import Stores
 from lib.window import Window
 
@@ -21,6 +25,7 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 """The unit that pages show a rule's value in, and the factor from the expression's own."""
 
+MOST_SERIES = 50
 SEVERITIES = ("critical", "warning", "info")
 """What pages can show; a rule of another severity, or of none, is shown as a warning."""
 
@@ -57,6 +62,52 @@ def rule_trend(stores: Stores, window: Window, rule: str, label: str = "") -> pd
     return trend(stores, window, expression, label, scale=UNITS.get(rule, ("", 1.0))[1])
 
 
+def rule_series(
+    stores: Stores, window: Window, rule: str, alerts: tuple[tuple[tuple[str, str], ...], ...] = ()
+) -> pd.DataFrame:
+    """The rule's expression over time, each series apart: index `ts`, a float column per series, in the unit of UNITS.
+
+    `alerts` are label sets (sorted pairs): a column "0", "1", … per one whose series there is, so that none is taken for
+    another. Without any: the MOST_SERIES worst, named by their labels ("queue_name=leads"; "value" where there are none).
+    """
+    found = _find(stores, rule)
+    if found is None:
+        return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="ts"))
+    limit, step = found[1], metric_step(window)
+    answer = stores.metrics.range(widened(limit.expression, step), evenly(window), step)
+    shown = np.where(answer.present, answer.values, np.nan) * UNITS.get(rule, ("", 1.0))[1]
+    rows = _rows_of(answer.labels, alerts) if alerts else _worst(answer.labels, shown, limit.operator)
+    index = answer.wide("").index
+    return empty_if_unknown(tidy(pd.DataFrame({name: shown[row] for name, row in rows.items()}, index=index)))
+
+
+def _rows_of(series: Sequence[Labels], alerts: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, int]:
+    """Which series each alert comes from: the one all of whose labels the alert has, too."""
+    rows = {}
+    for place, pairs in enumerate(alerts):
+        own = dict(pairs)
+        fits = (
+            row
+            for row, labels in enumerate(series)
+            if all(own.get(name) == labels[name] for name in labels if name != "__name__")
+        )
+        if (row := next(fits, None)) is not None:
+            rows[str(place)] = row
+    return rows
+
+
+def _worst(series: Sequence[Labels], values: np.ndarray[Any, np.dtype[np.float64]], operator: str) -> dict[str, int]:
+    """The series that come nearest to the limit or are furthest over it, by name."""
+    low = operator.startswith("<")
+    known = [row for row in range(len(series)) if not np.isnan(values[row]).all()]
+    extreme = {row: float(np.nanmin(values[row]) if low else -np.nanmax(values[row])) for row in known}
+    named = {}
+    for row in sorted(known, key=extreme.__getitem__)[:MOST_SERIES]:
+        told = ", ".join(f"{name}={value}" for name, value in sorted(series[row].items()) if name != "__name__")
+        named[told or "value"] = row
+    return named
+
+
 def rule_values(stores: Stores, window: Window, rule: str, label: str = "") -> dict[str, float]:
     """The rule's expression at the window's end per value of `label`, in the unit of UNITS; {} without a sample."""
     found = _find(stores, rule)
@@ -72,7 +123,7 @@ def widened(expression: str, step: timedelta) -> str:
 
 
 def _find(stores: Stores, name: str) -> tuple[Rule, Threshold] | None:
-    for entry in stores.rules:
+    for entry in (*stores.rules, *stores.own_rules):
         limit = threshold(entry) if entry.name == name else None
         if limit is not None:
             return entry, limit

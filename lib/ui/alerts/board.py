@@ -32,9 +32,7 @@ def board() -> None:
     found = verdict.verdict()
     say(found)
     broken_channels()
-    if found.unwell:
-        st.button(f"{text.number(found.unwell)} rules cannot be judged: see why", icon=":material/warning:", type="tertiary",
-                  key="unwell", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
+    _rules_to_look_at(found)
     opened = asked.opened()
     if opened.empty:
         return
@@ -69,6 +67,15 @@ def say(found: verdict.Verdict) -> None:
         more = [f"{text.number(count)} {word}" for count, word in (
             (found.acknowledged, "acknowledged"), (found.silenced, "silenced"), (found.pending, "pending")) if count]  # fmt: skip
         st.markdown(" · ".join([verdict.counted(found), *more, verdict.watched(found)]))
+
+
+def _rules_to_look_at(found: verdict.Verdict) -> None:
+    """Which rules say nothing, and a way to see why: silence of a rule that cannot be judged is no good news."""
+    parts = [f"{text.number(count)} {words}" for count, words in (
+        (found.unwell, "cannot be judged"), (found.unseen, "wait for a metric that was never seen")) if count]  # fmt: skip
+    if parts:
+        st.button(f"Rules: {', '.join(parts)}", icon=":material/warning:" if found.unwell else ":material/info:", key="unwell",
+                  type="tertiary", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
 
 
 def broken_channels() -> None:
@@ -119,7 +126,7 @@ def _card(name: str, alerts: pd.DataFrame, *, with_chart: bool) -> None:
             _alerts(name, alerts, limit)
         if right is not None:
             with right:
-                chart.mini(name, alerts, limit, key=f"mini_{name}")
+                chart.of_alerts(name, alerts, limit, key=f"mini_{name}")
 
 
 def _counts(alerts: pd.DataFrame) -> str:

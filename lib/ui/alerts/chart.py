@@ -25,29 +25,31 @@ def factor(rule: str) -> float:
     return UNITS.get(rule, ("", 1.0))[1]
 
 
-def mini(rule: str, alerts: pd.DataFrame, limit: Mapping[str, Any], *, key: str, height: int = 130) -> None:
-    """What the rule measures, one line per alert's scope, and its limit."""
-    window = time_window()
-    found = cache.frame("rule_trend", window, rule=rule, label=_telling(alerts))
-    if found.empty or not found.shape[1]:
-        nothing_in_range(f"No sample of {rule}")
-        return
-    unit, scale = _AXIS.get(str(limit["unit"]), (str(limit["unit"]), 1.0))
-    worst = found.max().sort_values(ascending=limit["operator"].startswith("<")).index[:MOST_LINES]
-    figure = charts.lines(found[list(worst)] * scale, window, unit=unit)
-    figure["layout"]["showlegend"] = figure["layout"]["showlegend"] and height > 200
-    charts.threshold(figure, limit["value"] * scale, words.limited(limit), str(limit["severity"]))
-    marks.mark(figure, window, rules=(rule,), worded=height > 200)
-    live_chart(figure, key=key, alt=f"{rule} over time, with its limit {words.limited(limit)}", height=height)
+def of_alerts(rule: str, alerts: pd.DataFrame, limit: Mapping[str, Any], *, key: str, height: int = 130) -> None:
+    """What the rule measures for each of these alerts, and its limit."""
+    shown = alerts.head(MOST_LINES)
+    asked_for = tuple(tuple(sorted(labels.items())) for labels in shown["labels"])
+    found = cache.frame("rule_series", time_window(), rule=rule, alerts=asked_for)
+    names = {str(place): words.scope(labels) or rule for place, labels in enumerate(shown["labels"])}
+    _drawn(rule, found.rename(columns=names), limit, key=key, height=height)
+
+
+def of_rule(rule: str, limit: Mapping[str, Any], *, key: str, height: int = 230) -> None:
+    """The series that come nearest to the rule's limit, or are furthest over it."""
+    found = cache.frame("rule_series", time_window(), rule=rule)
+    _drawn(rule, found.iloc[:, :MOST_LINES], limit, key=key, height=height)
     if len(found.columns) > MOST_LINES:
         st.caption(f"The {MOST_LINES} worst of {text.number(len(found.columns))} series.")
 
 
-def _telling(alerts: pd.DataFrame) -> str:
-    """The label that tells the rule's alerts apart best: the one with the most values; "" for none."""
-    values: dict[str, set[str]] = {}
-    for labels in alerts["labels"].head(200):
-        for name, value in labels.items():
-            if name not in ("alertname", "severity", "job"):
-                values.setdefault(name, set()).add(value)
-    return max(sorted(values), key=lambda name: len(values[name]), default="")
+def _drawn(rule: str, found: pd.DataFrame, limit: Mapping[str, Any], *, key: str, height: int) -> None:
+    if found.empty or not found.shape[1]:
+        nothing_in_range(f"No sample of {rule}")
+        return
+    window, large = time_window(), height > 200
+    unit, scale = _AXIS.get(str(limit["unit"]), (str(limit["unit"]), 1.0))
+    figure = charts.lines(found * scale, window, unit=unit)
+    figure["layout"]["showlegend"] = large and len(found.columns) > 1
+    charts.threshold(figure, limit["value"] * scale, words.limited(limit), str(limit["severity"]))
+    marks.mark(figure, window, rules=(rule,), worded=large)
+    live_chart(figure, key=key, alt=f"{rule} over time, with its limit {words.limited(limit)}", height=height)

@@ -78,7 +78,7 @@ def _measures(alert: Any, found: pd.DataFrame, limit: dict[str, Any]) -> None:
     if description := alert.annotations.get("description"):
         st.text(text.visible(description))
     if limit:
-        chart.mini(alert.name, found.head(1), limit, key="alert_chart", height=230)
+        chart.of_alerts(alert.name, found.head(1), limit, key="alert_chart", height=230)
     elif not description:
         st.caption("No rule here measures this alert: it was told by somebody else, or its rule is gone.")
 

@@ -82,8 +82,8 @@ def _talkers(found: pd.DataFrame, window: Window) -> None:
         }
     )  # fmt: skip
     columns = {
-        "name": "Rule", "about": st.column_config.TextColumn("About", width="medium"),
-        "fired": st.column_config.NumberColumn("Fired", width=60),
+        "fired": st.column_config.NumberColumn("Fired", width=60), "name": "Rule",
+        "about": st.column_config.TextColumn("About", width="medium"),
         "newest": st.column_config.DatetimeColumn("Last", format="D MMM HH:mm"), "fingerprint": None,
     }  # fmt: skip
     _openable(shown, "talkers", "top talkers", columns)

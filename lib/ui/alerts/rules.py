@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.rules import Rule
 from lib.ui import cache, cards, clock, runtime, text
 from lib.ui.alerts import asked, chart, state, why, words
+from lib.ui.pages import entry
 from lib.ui.panel import panel
 from lib.ui.severity import LOOKS, Status
 from lib.ui.time_range import time_window
@@ -20,7 +22,7 @@ HEALTH = {
 def rules() -> None:
     """The table of rules, and one of them opened."""
     found = asked.rules()
-    names = list(dict.fromkeys([*(rule.name for rule in runtime.current().stores.rules), *found["name"]]))
+    names = list(dict.fromkeys([*(rule.name for rule in _known()), *found["name"]]))
     opened = state.value(state.RULE)
     if opened:
         _one(opened, found)
@@ -29,6 +31,12 @@ def rules() -> None:
             st.markdown("○ There is no rule.")
             return
         _table(found, names)
+
+
+def _known() -> tuple[Rule, ...]:
+    """The rules in force, those of the product about itself last."""
+    stores = runtime.current().stores
+    return (*stores.rules, *stores.own_rules)
 
 
 def _table(found: pd.DataFrame, names: list[str]) -> None:
@@ -85,7 +93,7 @@ def _one(name: str, found: pd.DataFrame) -> None:
     window = time_window()
     limit = cache.frame("rule_limit", window, rule=name)
     own = found[found["name"] == name]
-    rule = next((rule for rule in runtime.current().stores.rules if rule.name == name), None)
+    rule = next((rule for rule in _known() if rule.name == name), None)
     with panel(f"Why did {text.esc_md(name)} (not) tell?"):
         why.of_rule(name)
         for row in words.each(own):
@@ -96,6 +104,7 @@ def _one(name: str, found: pd.DataFrame) -> None:
         if rule is not None:
             st.code(text.visible(rule.expression), language="promql", wrap_lines=True)
         if limit:
-            opened = asked.opened()
-            chart.mini(name, opened[opened["name"] == name], limit, key="rule_chart", height=230)
+            chart.of_rule(name, limit, key="rule_chart")
+        st.page_link(str(entry("rules").path), label="Its text, history and replay", icon=":material/rule:", width="content",
+                     query_params={"rule": name})  # fmt: skip
         st.button("Close", key="close_rule", icon=":material/close:", type="tertiary", on_click=state.open_rule)

@@ -20,6 +20,7 @@ STARTS_IN_S = 60
 class Verdict:
     """How many alerts fire by how bad they are (silenced ones and tests apart), how many wait, and who looks.
 
+    `unwell` rules cannot be judged (an error, no data any more), `unseen` ones read a metric that was never there.
     `checked` is when a rule was last evaluated, None for never; `stalled` says that nobody does any more;
     `starting` that this process has only just begun to.
     """
@@ -30,6 +31,7 @@ class Verdict:
     pending: int
     rules: int
     unwell: int
+    unseen: int
     checked: datetime | None
     stalled: bool
     starting: bool = False
@@ -58,7 +60,8 @@ def _judged() -> Verdict:
         silenced=int(muted.sum()),
         pending=len(real) - len(firing),
         rules=len(rules),
-        unwell=int(rules["health"].isin(["error", "no-data"]).sum()),
+        unwell=int((rules["health"].eq("error") | (rules["health"].eq("no-data") & rules["ever_seen"].eq(True))).sum()),
+        unseen=int((rules["ever_seen"].eq(False) & rules["health"].ne("error")).sum()),
         checked=book.evaluated_at(rules),
         stalled=late and not _starting(moment),
         starting=late and _starting(moment),

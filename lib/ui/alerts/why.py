@@ -85,9 +85,9 @@ def _lines(frame: pd.DataFrame) -> None:
         status = _STATUS.get(line.kind, Status.NO_DATA)
         look = LOOKS[status]
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{line.Index}"):
-            st.markdown(f"`{local:%H:%M:%S}` :{look.badge}[{look.glyph}]", width="content")
-            if line.channel:
-                st.markdown(f":gray-badge[{text.esc_md(line.channel)}]", width="content")
+            kind = text.esc_md(str(line.kind).replace("_", " ")[:32])
+            channel = f" :gray-badge[{text.esc_md(line.channel)}]" if line.channel else ""
+            st.markdown(f"{local:%H:%M:%S} :{look.badge}-badge[{look.glyph} {kind}]{channel}", width="content")
             st.text(text.visible(line.words), width="stretch")
 
 
@@ -96,9 +96,11 @@ def _now(alert: Any, limit: dict[str, Any]) -> None:
     own = rules[rules["rule"] == alert.rule]
     waited = words.since(alert, clock.now(), float(limit.get("for_s", 0.0)))
     value = words.against(alert.value, limit, chart.factor(alert.name))
-    st.markdown(f"`now` · {text.esc_md(waited)} · {text.esc_md(value)}")
+    st.markdown(f"**Now**: {text.esc_md(waited)} · {text.esc_md(value)}")
     if len(own):
-        st.caption(f"Evaluated {text.age(own['last_eval'].iloc[0], clock.now())}; its rule is {own['health'].iloc[0]}.")
+        st.caption(
+            f"Its rule was evaluated {text.age(own['last_eval'].iloc[0], clock.now())}: {own['health'].iloc[0]}."
+        )
 
 
 def of_rule(name: str) -> None:
@@ -124,7 +126,7 @@ def _measured(name: str, limit: dict[str, Any]) -> list[str]:
     window = time_window()
     if not limit:
         return ["It compares with no plain number, so there is no value to show."]
-    frame = cache.frame("rule_trend", window, rule=name)
+    frame = cache.frame("rule_series", window, rule=name)
     if frame.empty or not frame.shape[1]:
         return [f"It fires at {text.esc_md(words.limited(limit))}, but there was no sample of it in this range."]
     unit, below = str(limit["unit"]), str(limit["operator"]).startswith("<")

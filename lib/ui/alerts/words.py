@@ -51,11 +51,13 @@ def scope(labels: Mapping[str, str], shared: Mapping[str, str] | None = None) ->
 
 
 def measured(value: float | None, unit: str) -> str:
-    """A value in a unit of the pages: "12.3 %", "5 012 ms", "2 412 items", "–" where there is none."""
+    """A value in a unit of the pages: "12.3 %", "5 012 ms", "3 h 12 min", "2 412 items", "–" where there is none."""
     if unit == "ratio":
         return text.ratio(value)
     if unit == "ms":
         return text.duration_ms(value)
+    if unit == "s":
+        return text.span(value)
     shown = text.number(value)
     return f"{shown} {unit}" if unit and shown != text.NONE else shown
 

@@ -197,8 +197,10 @@ def spans(
         figure["layout"]["shapes"].append({**shade, "x0": x0, "x1": x1, "fillcolor": f"{colour}/0.14"})
         _line(figure, {"yref": "paper", "y0": 0, "y1": 1, "x0": x0, "x1": x0}, colour, "solid")
     if found and words:
-        x = local_text(found[-1][0], window.zone)
-        _words(figure, words, status, yref="paper", y=0, yanchor="bottom", x=x, xanchor="left")
+        start = found[-1][0]
+        anchor = "left" if start - window.start < 0.6 * window.length else "right"  # else it would leave the chart
+        place = {"x": local_text(start, window.zone), "xanchor": anchor}
+        _words(figure, words, status, yref="paper", y=0, yanchor="bottom", **place)
     return figure
 
 
