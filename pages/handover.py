@@ -12,7 +12,7 @@ from lib.ui.panel import panel
 
 COLUMNS = {
     "at": st.column_config.DatetimeColumn("When", format="D MMM HH:mm", width=105),
-    "what": st.column_config.TextColumn("What", width="large"),
+    "what": st.column_config.TextColumn("What", width=1000),
     "who": st.column_config.TextColumn("Who", width=150),
     "kind": None,
     "page": None,
@@ -42,19 +42,17 @@ def notes(found: Story) -> None:
 def add(words: str) -> None:
     """Keeps a note, or says why it is none."""
     try:
-        act(handover.written(words))
+        kept = act(handover.written(words))
     except Refused as refused:
         st.error(text.esc_md(refused).capitalize())
-    else:
+        return
+    if kept:
         handover.forget()
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def events(frame: pd.DataFrame, kind: str) -> None:
     """One part, newest first."""
-    if frame.empty:
-        st.caption("None.")
-        return
     shown = frame if frame["who"].any() else frame.drop(columns="who")
     columns = {name: config for name, config in COLUMNS.items() if name in shown}
     cards.table(shown, key=f"part_{kind}", topic=f"hand-over {kind}", columns=columns,
@@ -67,10 +65,10 @@ def body() -> None:
         st.segmented_control("Since", handover.CHOICES, default=handover.LAST, key=handover.KEY, bind="query-params",
                              required=True)  # fmt: skip
         found = handover.told(window)
-        if st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
-                     help="Your next hand-over begins here. It is recorded."):  # fmt: skip
-            act(handover.taken_over(window.end))
-            st.toast("Taken over. The next hand-over begins here.")
+        read = st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
+                         help="Your next hand-over begins here. It is recorded.")  # fmt: skip
+        if read and act(handover.taken_over(window.end)):
+            st.toast("Taken over. Your next hand-over begins here.")
         st.download_button("Markdown", lambda: handover.report(found), handover.report_name(found), "text/markdown",
                            icon=":material/download:", key="report", on_click="ignore")  # fmt: skip
     st.caption(f"From {clock.stamp(window.start)} to {clock.stamp(window.end)}. {remark}")
@@ -80,10 +78,14 @@ def body() -> None:
         summary(found)
     with panel("Notes"):
         notes(found)
-    for kind, title in handover.TITLES.items():
-        if kind != "note":
-            with panel(title):
-                events(handover.part(found, kind), kind)
+    parts = {kind: handover.part(found, kind) for kind in handover.TITLES if kind != "note"}
+    for kind, part in parts.items():
+        if len(part):
+            with panel(handover.TITLES[kind]):
+                events(part, kind)
+    quiet = [handover.TITLES[kind] for kind, part in parts.items() if part.empty]
+    if quiet:
+        st.caption(f"Nothing of: {', '.join(quiet)}.")
 
 
 st.title("Hand-over", anchor=False)

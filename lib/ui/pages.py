@@ -37,13 +37,7 @@ PAGES = (
     Entry("leads.py", "Leads", ":material/filter_alt:", "leads", "Leads created, converted, won"),
     Entry("system.py", "System", ":material/memory:", "system", "CPU, memory, connections, versions"),
     Entry("health.py", "Health", ":material/favorite:", "health", "Each dependency, its outages and response time"),
-    Entry(
-        "capacity.py",
-        "Retention & capacity",
-        ":material/database:",
-        "capacity",
-        "What is kept, how long and how large, and when it is full",
-    ),
+    Entry("capacity.py", "Capacity", ":material/database:", "capacity", "What is kept, how long, and when it is full"),
     Entry("handover.py", "Hand-over", ":material/swap_horiz:", "handover", "What the next shift has to know"),
     Entry("explore.py", "Explore", ":material/query_stats:", "explore", "Ask the metrics anything, in PromQL"),
     Entry(
