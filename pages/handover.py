@@ -20,10 +20,13 @@ COLUMNS = {
 
 
 def summary(found: Story) -> None:
-    """How much of each there was."""
+    """How much of each there was; what there was none of is said below."""
     counts = found.events["kind"].value_counts()
-    items = [(title, text.number(int(counts.get(kind, 0))), "", "") for kind, title in handover.TITLES.items()]
-    cards.figures(items)
+    items = [
+        (title, text.number(int(counts[kind])), "", "") for kind, title in handover.TITLES.items() if kind in counts
+    ]
+    if items:
+        cards.figures(items)
 
 
 def notes(found: Story) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from lib.settings import Settings
-from lib.setup import security
 from lib.setup.base import Grade
 from lib.setup.security import findings
 
@@ -66,7 +66,9 @@ def test_a_data_folder_that_everybody_can_write_is_found(tmp_path: Path) -> None
 
 
 def test_an_old_version_with_known_holes_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "version", lambda name: "1.0.0" if name == "starlette" else "9.9.9")
+    monkeypatch.setattr(
+        sys.modules["lib.setup.security"], "version", lambda name: "1.0.0" if name == "starlette" else "9.9.9"
+    )
 
     found = of(tmp_path)
 
