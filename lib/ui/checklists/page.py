@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.checklists.model import Checklist, Period
 from lib.identity.roles import Role
-from lib.ui.checklists import book, run
+from lib.ui.checklists import book, edit, past, report, run
 from lib.ui.identity import actor
 
 
@@ -21,11 +21,12 @@ def draw() -> None:
             "View", views, default=book.RUN, key=book.VIEW, bind="query-params", required=True,
             label_visibility="collapsed",
         )  # fmt: skip
-    if view == book.RUN:
-        if chosen is None:
-            _none()
-        else:
-            _run(chosen)
+    if view == book.EDIT:
+        edit.draw(history, chosen)
+    elif chosen is None:
+        st.markdown("○ There is no checklist. An admin can make one under Edit.")
+    else:
+        {book.RUN: _run, book.CALENDAR: past.calendar, book.ITEMS: past.items}[str(view)](chosen)
 
 
 def _which(current: dict[str, Checklist]) -> Checklist | None:
@@ -34,13 +35,9 @@ def _which(current: dict[str, Checklist]) -> Checklist | None:
     names = list(current)
     name = st.segmented_control(
         "Checklist", names, default=names[0], key=book.LIST, bind="query-params", required=True,
-        format_func=str, label_visibility="collapsed", on_change=book.open_day, args=(None,),
+        format_func=str.capitalize, label_visibility="collapsed", on_change=book.open_day, args=(None,),
     )  # fmt: skip
     return current.get(str(name), current[names[0]])
-
-
-def _none() -> None:
-    st.markdown("○ There is no checklist. An admin can make one under Edit.")
 
 
 def _run(checklist: Checklist) -> None:
@@ -52,3 +49,4 @@ def _run(checklist: Checklist) -> None:
     if book.day() is not None:
         st.button("Back to the current run", on_click=book.open_day, args=(None,), icon=":material/arrow_back:")
     run.board(found.id)
+    report.buttons(found)

@@ -89,23 +89,27 @@ def _when_named(dialog: object, run: Run) -> None:
 def _item(run: Run, one: RunItem, now: datetime) -> None:
     still = book.is_over(run, now) or bool(run.signed_by)
     evidence = _evidence(run, one, now)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{one.item.key}"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"check_line_{one.item.key}"):
         _box(run, one, still)
-        if one.state is not ItemState.OPEN and one.state is not ItemState.DONE:
+        if one.state not in (ItemState.OPEN, ItemState.DONE):
             st.markdown(words.badge(ITEMS[one.state]), width="content")
         elif one.overdue(now):
             st.markdown(":red-badge[▲ Overdue]", width="content")
         if not still:
-            key = f"menu_{run.id}_{one.item.key}"
-            st.menu_button(
-                "More", acts.choices(one), key=key, icon=":material/more_horiz:", type="tertiary",
-                on_click=acts.from_menu, args=(key, run.id, one.item.key, one.seen),
-            )  # fmt: skip
+            _menu(run, one)
     _evidence_line(run, one, evidence, now)
-    st.caption(" · ".join(_facts(run, one, now)))
-    for note in one.notes:
-        st.caption(words.done_line(note, run.zone, now))
+    st.caption(
+        "  \n".join([" · ".join(_facts(run, one, now)), *(words.done_line(n, run.zone, now) for n in one.notes)])
+    )
     _why(run, one, evidence)
+
+
+def _menu(run: Run, one: RunItem) -> None:
+    key = f"more_{run.id}_{one.item.key}"
+    st.menu_button(
+        f"More for {text.esc_md(one.item.title)}", acts.choices(one), key=key, icon=":material/more_horiz:",
+        type="tertiary", on_click=acts.from_menu, args=(key, run.id, one.item.key, one.seen),
+    )  # fmt: skip
 
 
 def _box(run: Run, one: RunItem, still: bool) -> None:
@@ -165,7 +169,7 @@ def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:
     detail = evidence.detail if evidence is not None else ""
     if not (one.item.why or one.item.how or detail):
         return
-    with st.expander("Why and how", key=f"why_{run.id}_{one.item.key}"):
+    with st.expander("Why and how", key=f"why_{run.id}_{one.item.key}", type="compact"):
         for part in (one.item.why, one.item.how):
             if part:
                 st.text(text.visible(part))
