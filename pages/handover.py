@@ -35,22 +35,23 @@ def notes(found: Story) -> None:
         with st.container(gap=None):
             st.caption(f"{clock.stamp(row['at'].to_pydatetime())} · {text.esc_md(row['who'])}")
             st.text(text.visible(row["what"]))
-    with st.form("note", border=False, clear_on_submit=True):
-        st.text_area("A note for the next shift", key="note_words", max_chars=handover.LONGEST_NOTE, height=90)
+    with st.form("note", border=False):
+        words = st.text_area(
+            "A note for the next shift", key=handover.note_key(), max_chars=handover.LONGEST_NOTE, height=90
+        )
         if st.form_submit_button("Add note", icon=":material/edit_note:"):
-            add(str(st.session_state["note_words"]))
+            add(str(words or ""))
     st.caption("A note stays as it is written: it can be added to, not changed.")
 
 
 def add(words: str) -> None:
     """Keeps a note, or says why it is none."""
     try:
-        kept = act(handover.written(words))
+        kept = act(handover.note(words))
     except Refused as refused:
         st.error(text.esc_md(refused).capitalize())
         return
     if kept:
-        handover.forget()
         st.rerun()
 
 

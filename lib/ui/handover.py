@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from lib.errors import SourceError
 from lib.handover import notes
 from lib.handover.markdown import markdown
 from lib.handover.story import KINDS, Story, story
+from lib.state.audit import Deed
 from lib.ui import cache, clock, runtime, time_range
 from lib.ui.identity import actor
 from lib.window import LONGEST, Window
@@ -21,7 +23,8 @@ CHOICES = (LAST, "8 h", "12 h", "24 h", RANGE)
 KEY = "since"
 USUAL = timedelta(hours=12)
 LONGEST_NOTE = notes.LONGEST
-written, taken_over = notes.written, notes.taken_over
+taken_over = notes.taken_over
+_NOTES = "_notes_written"
 TITLES = KINDS
 
 
@@ -84,6 +87,16 @@ def part(found: Story, kind: str) -> pd.DataFrame:
     return pd.DataFrame(events.iloc[::-1].reset_index(drop=True))
 
 
-def forget() -> None:
-    """Has the story asked anew: somebody added to it."""
+def note_key() -> str:
+    """The box of the next note: it is emptied only once the note in it is kept."""
+    return f"note_words_{st.session_state.get(_NOTES, 0)}"
+
+
+def note(words: str) -> Deed:
+    """Adds a note. Raises Refused without words."""
+    return replace(notes.written(words), then=_noted)
+
+
+def _noted() -> None:
+    st.session_state[_NOTES] = st.session_state.get(_NOTES, 0) + 1
     _told.clear()

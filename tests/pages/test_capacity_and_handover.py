@@ -124,7 +124,7 @@ def test_a_new_error_is_in_the_hand_over_as_text_and_never_as_a_link(drawn: Draw
 def test_a_note_is_kept_with_its_writer_and_shown_to_all(drawn: Drawn, opened: wiring.OpenStores) -> None:
     page = drawn("handover", BORIS)
 
-    page.text_area(key="note_words").set_value("<b>HaloPSA</b> is slow")
+    page.text_area(key="note_words_0").set_value("<b>HaloPSA</b> is slow")
     next(button for button in page.button if button.label == "Add note").click().run()
     assert [str(e) for e in page.exception] == []
 
@@ -135,7 +135,7 @@ def test_a_note_is_kept_with_its_writer_and_shown_to_all(drawn: Drawn, opened: w
 
 def test_a_viewer_cannot_write_a_note_and_an_empty_one_is_none(drawn: Drawn, opened: wiring.OpenStores) -> None:
     page = drawn("handover", VERA)
-    page.text_area(key="note_words").set_value("hello")
+    page.text_area(key="note_words_0").set_value("hello")
     next(button for button in page.button if button.label == "Add note").click().run()
     refused = [error.value for error in page.error]
 
