@@ -64,15 +64,17 @@ def events(frame: pd.DataFrame, kind: str) -> None:
 
 
 def body() -> None:
+    deed = handover.taking_over()
+    if deed is not None and act(deed):
+        st.toast("Taken over. Your next hand-over begins here.")
     window, remark = handover.window()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Since", handover.CHOICES, default=handover.LAST, key=handover.KEY, bind="query-params",
                              required=True)  # fmt: skip
         found = handover.told(window)
-        read = st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
-                         help="Your next hand-over begins here. It is recorded.")  # fmt: skip
-        if read and act(handover.taken_over(window.end)):
-            st.toast("Taken over. Your next hand-over begins here.")
+        st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
+                  help="Your next hand-over begins here. It is recorded.", on_click=handover.mark_read,
+                  args=(window.end,))  # fmt: skip
         st.download_button("Markdown", lambda: handover.report(found), handover.report_name(found), "text/markdown",
                            icon=":material/download:", key="report", on_click="ignore")  # fmt: skip
     st.caption(f"From {clock.stamp(window.start)} to {clock.stamp(window.end)}. {remark}")

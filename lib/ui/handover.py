@@ -22,21 +22,23 @@ LAST, RANGE = "I last took over", "the page's range"
 CHOICES = (LAST, "8 h", "12 h", "24 h", RANGE)
 KEY = "since"
 USUAL = timedelta(hours=12)
+SECOND = timedelta(seconds=1)
+_READ = "_handover_read"
 LONGEST_NOTE = notes.LONGEST
-taken_over = notes.taken_over
 _NOTES = "_notes_written"
 TITLES = KINDS
 
 
 def window() -> tuple[Window, str]:
-    """The range of the hand-over, and a word about it where it is not what was chosen."""
-    moment, choice = clock.now().replace(microsecond=0), str(st.session_state.get(KEY) or LAST)
+    """The range of the hand-over, and a word about it where it is not what was chosen. It ends with this second, so that
+    what one just wrote is in it."""
+    moment, choice = clock.now().replace(microsecond=0) + SECOND, str(st.session_state.get(KEY) or LAST)
     if choice == RANGE:
         return time_range.time_window(), ""
     if choice != LAST:
         return Window.last(choice.replace(" ", ""), moment, clock.display_zone()), ""
     since, words = _last_read()
-    since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - timedelta(seconds=1))
+    since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - SECOND)
     return Window(since, moment, clock.display_zone()), words
 
 
@@ -85,6 +87,17 @@ def part(found: Story, kind: str) -> pd.DataFrame:
     """The events of one kind, newest first."""
     events: Any = found.events[found.events["kind"] == kind]
     return pd.DataFrame(events.iloc[::-1].reset_index(drop=True))
+
+
+def mark_read(until: datetime) -> None:
+    """For the button's callback, which is given the end of what the person saw, not of what came since."""
+    st.session_state[_READ] = until
+
+
+def taking_over() -> Deed | None:
+    """What the person asked for by the button, once."""
+    until = st.session_state.pop(_READ, None)
+    return None if until is None else notes.taken_over(min(until, clock.now()))
 
 
 def note_key() -> str:
