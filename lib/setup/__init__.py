@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.settings import Settings
+from lib.setup.backups import backup_ways
 from lib.setup.base import Check, Source
 from lib.setup.folder import data_folder
 from lib.setup.health_targets import health_targets
@@ -15,7 +16,7 @@ from lib.setup.stores import embedded_stores
 from lib.stores import Stores
 
 SOURCES: tuple[Source, ...] = (
-    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file, security,
+    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file, backup_ways, security,
 )  # fmt: skip
 
 

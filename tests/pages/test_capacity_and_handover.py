@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from lib import wiring
 from lib.errors import SourceUnavailable
 from lib.handover import notes
+from lib.heartbeats.log import Beat, HeartbeatLog
 from lib.identity.roles import Actor, Role, Via
 from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
@@ -180,7 +182,7 @@ def test_an_operator_reveals_one_record_and_that_is_recorded_first(drawn: Drawn,
 
     assert "grace@acme.example" in texts(page)
     assert done(opened) == [("personal_data.reveal", BORIS.name)]
-    assert any("Personal data shown" in caption.value for caption in page.caption)
+    assert any("Personal data shown" in block.value for block in page.markdown)
     page.button(key="hide_again").click().run()
     assert "grace@acme.example" not in texts(page)
 
@@ -227,3 +229,16 @@ def test_what_is_revealed_cannot_become_a_filter_in_the_address(drawn: Drawn, op
     usable = [button.label for button in page.button if "email" in button.label and not button.disabled]
     assert [button for button in page.button if "email" in button.label]
     assert usable == []
+
+
+def test_the_system_page_tells_of_backups_by_every_way_that_is_set_up(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    here = runtime.current()
+    settings = here.settings.model_copy(update={"heartbeats": ("backup=24h/2h", "report=1h")})
+    HeartbeatLog(opened.state).add("backup", datetime.now(UTC) - DAY * 2, Beat(2**20))
+    runtime.install(replace(here, settings=settings))
+
+    page = drawn("system", VERA)
+
+    table = next(frame.value for frame in page.dataframe if "said" in frame.value).set_index("name")
+    assert table["status"].to_dict() == {"metric": "○ No data", "backup": "▲ Late", "report": "○ Never heard of"}
+    assert table.loc["backup", "age"] == "2 d"

@@ -48,7 +48,7 @@ def button(record_id: str, masked: Mapping[str, Any]) -> None:
 def said(record_id: str) -> None:
     """That what is shown is personal, and that this was recorded."""
     if st.session_state.get(_SHOWN) == record_id:
-        st.caption(f":violet-badge[✚ Personal data shown] Recorded in the audit as {text.esc_md(actor().name)}.")
+        st.markdown(f":violet-badge[✚ Personal data shown] Recorded in the audit as {text.esc_md(actor().name)}.")
 
 
 def hide() -> None:

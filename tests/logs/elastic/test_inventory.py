@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from elasticsearch import Elasticsearch
 
 from lib.errors import SourceUnavailable
 from lib.logs.elastic.client import Access, Connection
@@ -86,3 +87,21 @@ def test_a_cluster_that_is_down_is_an_error() -> None:
     with pytest.raises(SourceUnavailable):
         inventory(connection)
     connection.close()
+
+
+@pytest.mark.live
+def test_a_real_cluster_without_lifecycles_tells_what_it_can(elasticsearch: str) -> None:
+    client = Elasticsearch(elasticsearch)
+    name = "inventory-2026.03.01"
+    for hour in (3, 5):
+        client.index(index=name, document={"@timestamp": f"2026-03-01T0{hour}:00:00Z", "message": "x"}, refresh=True)
+    connection = Connection(Access((elasticsearch,), index="inventory-*"))
+
+    (found,) = inventory(connection)
+
+    assert (found.name, found.records, found.oldest) == (name, 2, datetime(2026, 3, 1, 3, tzinfo=UTC))
+    assert found.bytes is not None
+    assert found.bytes > 0
+    assert (found.managed, bool(found.unknown)) == (None, True)
+    connection.close()
+    client.close()
