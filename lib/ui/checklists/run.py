@@ -93,8 +93,10 @@ def _item(run: Run, one: RunItem, now: datetime) -> None:
         _box(run, one, still)
         if one.state not in (ItemState.OPEN, ItemState.DONE):
             st.markdown(words.badge(ITEMS[one.state]), width="content")
-        elif one.overdue(now):
-            st.markdown(":red-badge[▲ Overdue]", width="content")
+        elif one.state is ItemState.OPEN:
+            due = words.when(one.due_at, run.zone, now)
+            late = one.overdue(now)
+            st.markdown(f":red-badge[▲ Overdue since {due}]" if late else f":gray-badge[due {due}]", width="content")
         if not still:
             _menu(run, one)
     _evidence_line(run, one, evidence, now)
@@ -155,14 +157,10 @@ def _link(address: str) -> None:
         st.page_link(str(page.path), label=page.title, icon=page.icon, query_params=dict(parse_qsl(query)))
 
 
-def _facts(run: Run, one: RunItem, now: datetime) -> list[str]:
-    """Who did it and when, or who should and until when."""
-    facts = []
-    if one.last is not None and one.state is not ItemState.MISSED:
-        facts.append(words.done_line(one.last, run.zone, now))
-    if one.state in (ItemState.OPEN, ItemState.MISSED):
-        facts.append(f"due {words.when(one.due_at, run.zone, now)}")
-    return facts + ([f"for {text.esc_md(one.assignee)}"] if one.assignee else [])
+def _facts(run: Run, one: RunItem, now: datetime) -> str:
+    """Who did it and when, and who has it."""
+    done = [words.done_line(one.last, run.zone, now)] if one.last is not None else []
+    return " · ".join([*done, *([f"for {text.esc_md(one.assignee)}"] if one.assignee else [])])
 
 
 def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:
