@@ -100,9 +100,9 @@ def _item(run: Run, one: RunItem, now: datetime) -> None:
         if not still:
             _menu(run, one)
     _evidence_line(run, one, evidence, now)
-    st.caption(
-        "  \n".join([" · ".join(_facts(run, one, now)), *(words.done_line(n, run.zone, now) for n in one.notes)])
-    )
+    facts = [_facts(run, one, now), *(words.done_line(note, run.zone, now) for note in one.notes)]
+    if told := [fact for fact in facts if fact]:
+        st.caption("  \n".join(told))
     _why(run, one, evidence)
 
 
