@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from lib import wiring
@@ -156,6 +157,24 @@ def test_a_run_that_is_complete_can_be_signed_off(drawn: Drawn, opened: wiring.O
     assert "✓ Signed" in said(drawn(BORIS))
 
 
+def test_a_lost_database_is_told_and_the_page_works_again_when_it_is_back(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    page = drawn(BORIS)
+    with opened.state.connected() as connection:
+        connection.execute(text("ALTER TABLE checklist_event RENAME TO lost"))
+
+    box(page).check()  # type: ignore[attr-defined]
+    whole(page.run())
+    assert "does not answer" in said(page)
+    with opened.state.connected() as connection:
+        connection.execute(text("ALTER TABLE lost RENAME TO checklist_event"))
+
+    box(whole(page.run())).check()  # type: ignore[attr-defined]
+    whole(page.run())
+    assert [one.who for one in questions.journal(opened.state, today(opened.state).id)] == [BORIS.name]
+
+
 @pytest.mark.parametrize("view", ["Calendar", "Items"])
 @pytest.mark.parametrize("name", ["Daily", "Weekly", "Monthly"])
 def test_every_view_of_every_checklist_is_drawn(drawn: Drawn, view: str, name: str) -> None:
@@ -171,8 +190,8 @@ def test_the_calendar_shows_missed_days(drawn: Drawn) -> None:
     assert any(button.label.startswith(":red[▲]") for button in page.button) or datetime.now(UTC).day < 3
 
 
-def edited(page: AppTest, text: str) -> AppTest:
-    page.text_area[0].set_value(text)
+def edited(page: AppTest, yaml: str) -> AppTest:
+    page.text_area[0].set_value(yaml)
     whole(page.run())
     next(button for button in page.button if button.label == "Save").click()
     return whole(page.run())

@@ -14,7 +14,7 @@ from lib.checklists.model import Checklist, Run, RunItem
 from lib.checklists.versions import History
 from lib.errors import SourceUnavailable
 from lib.state.database import State
-from lib.ui import clock, runtime
+from lib.ui import cache, clock, runtime
 
 LIST, VIEW, DAY = "list", "view", "day"
 RUN, CALENDAR, ITEMS, EDIT = "This run", "Calendar", "Items", "Edit"
@@ -83,6 +83,14 @@ def _gatherer() -> Gatherer:
         _gatherers.clear()
         _gatherers[stores] = Gatherer()
     return _gatherers[stores]
+
+
+def _forget() -> None:
+    for gatherer in _gatherers.values():
+        gatherer.forget()
+
+
+cache.others.append(_forget)
 
 
 def is_over(run: Run, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from lib.ui.checklists import acts, book, words
 from lib.ui.checklists.words import ITEMS, RUNS
 from lib.ui.identity import named
 from lib.ui.pages import PAGES, entry
+from lib.ui.panel import panel
 
 EVERY_S = 3.0
 """So soon one sees what others did."""
@@ -26,6 +27,15 @@ def board(run_id: int) -> None:
 
 
 def _board(run_id: int) -> None:
+    """A database that does not answer costs a redraw, not the page: the next one may succeed."""
+    with panel(""):
+        try:
+            _drawn(run_id)
+        except KeyError:
+            st.markdown("○ This run is not there any more: the database is another one.")
+
+
+def _drawn(run_id: int) -> None:
     now = clock.now()
     run, items = questions.items(book.state(), run_id, now)
     head = st.container(key="checklist_head")
