@@ -12,7 +12,6 @@ from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, words
 from lib.ui.checklists.words import ITEMS, RUNS
-from lib.ui.identity import named
 from lib.ui.pages import PAGES, entry
 from lib.ui.panel import panel
 
@@ -37,27 +36,22 @@ def _board(run_id: int) -> None:
 
 def _drawn(run_id: int) -> None:
     now = clock.now()
+    intent = acts.taken(run_id)
+    if intent is not None and acts.needs_words(intent):
+        acts.to_dialog(intent)
     run, items = questions.items(book.state(), run_id, now)
     head = st.container(key="checklist_head")
     cards = {one.item.key: st.container(border=True, key=f"item_{one.item.key}", gap="xsmall") for one in items}
-    intent = acts.taken(run)
     clicked = next((one for one in items if intent is not None and one.item.key == intent.item), None)
     if intent is not None and clicked is not None:
         with cards[intent.item]:
-            acts.do(intent, run, _as_seen(clicked, intent.seen))
+            acts.do(intent, run, acts.as_seen(clicked, intent.seen))
         run, items = questions.items(book.state(), run_id, now)
     with head:
         _head(run, items, now)
     for one in items:
         with cards[one.item.key]:
             _item(run, one, now)
-
-
-def _as_seen(item: RunItem, seen: int) -> RunItem:
-    """The item as it was when it was clicked: what happened since is then told instead of done over."""
-    if item.seen == seen:
-        return item
-    return acts.older(item, seen)
 
 
 def _head(run: Run, items: list[RunItem], now: datetime) -> None:
@@ -85,15 +79,12 @@ def _signed(run: Run, now: datetime) -> None:
     if run.signed_by and run.signed_at:
         told = f"signed off by {text.esc_md(run.signed_by)} {words.when(run.signed_at, run.zone, now)}"
         st.markdown(f":green-badge[✓ Signed] {told}", width="content")
-        if not book.is_over(run, now) and st.button("Withdraw", key="withdraw", type="tertiary"):
-            _when_named(acts.withdraw, run)
-    elif run.settled == run.total and st.button("Sign off", key="sign_off", type="primary", icon=":material/draw:"):
-        _when_named(acts.sign_off, run)
-
-
-def _when_named(dialog: object, run: Run) -> None:
-    if named():
-        dialog(run)  # type: ignore[operator]
+        if not book.is_over(run, now):
+            st.button(acts.WITHDRAW, key="withdraw", type="tertiary",
+                      on_click=acts.intend, args=(acts.WITHDRAW, run.id, "", 0))  # fmt: skip
+    elif run.settled == run.total:
+        st.button(acts.SIGN, key="sign_off", type="primary", icon=":material/draw:",
+                  on_click=acts.intend, args=(acts.SIGN, run.id, "", 0))  # fmt: skip
 
 
 def _item(run: Run, one: RunItem, now: datetime) -> None:
