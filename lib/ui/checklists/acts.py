@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from lib.checklists import deeds, questions
+from lib.checklists import deeds
 from lib.checklists.model import Event, ItemState, Kind, Run, RunItem, Stale
 from lib.identity.roles import Via
 from lib.state.audit import Deed
-from lib.ui import clock, text
+from lib.ui import text
 from lib.ui.checklists import book
 from lib.ui.identity import act, actor, named
 
@@ -63,7 +63,7 @@ def dialogs(run_id: int) -> None:
     intent = st.session_state.pop(_DIALOG, None)
     if not isinstance(intent, Intent) or intent.run != run_id:
         return
-    run, items = questions.items(book.state(), run_id, clock.now())
+    run, items = book.items(run_id)
     if intent.what in (SIGN, WITHDRAW):
         if named():
             (_sign_off if intent.what == SIGN else _withdraw)(run)

@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from lib.checklists import questions
 from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, words
@@ -39,14 +38,14 @@ def _drawn(run_id: int) -> None:
     intent = acts.taken(run_id)
     if intent is not None and acts.needs_words(intent):
         acts.to_dialog(intent)
-    run, items = questions.items(book.state(), run_id, now)
+    run, items = book.items(run_id)
     head = st.container(key="checklist_head")
     cards = {one.item.key: st.container(border=True, key=f"item_{one.item.key}", gap="xsmall") for one in items}
     clicked = next((one for one in items if intent is not None and one.item.key == intent.item), None)
     if intent is not None and clicked is not None:
         with cards[intent.item]:
             acts.do(intent, run, acts.as_seen(clicked, intent.seen))
-        run, items = questions.items(book.state(), run_id, now)
+        run, items = book.items(run_id)
     with head:
         _head(run, items, now)
     for one in items:
