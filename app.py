@@ -15,6 +15,7 @@ from pathlib import Path
 import streamlit as st
 
 from lib import http, own_log, settings, wiring
+from lib.alerts.api import AlertApi
 from lib.errors import OpsError, SettingsError, SourceUnavailable
 from lib.heartbeats import api as heartbeats
 from lib.heartbeats.log import HeartbeatLog
@@ -39,10 +40,12 @@ def load_settings() -> tuple[Settings, OpenIdConnect | None]:
         raise SystemExit(2) from None
 
 
-def open_or_end() -> wiring.OpenStores:
-    """The stores; where they cannot be opened, the reason is printed plainly and the process ends with exit code 3."""
+def open_or_end() -> tuple[wiring.OpenStores, Worker]:
+    """The stores and what fills them; where that cannot be, the reason is printed plainly and the process ends with exit
+    code 3."""
     try:
-        return wiring.open_stores(SETTINGS)
+        stores = wiring.open_stores(SETTINGS)
+        return stores, Worker(SETTINGS, stores)
     except OpsError as error:
         say("The stores cannot be opened:", str(error))
         raise SystemExit(3) from None
@@ -64,6 +67,9 @@ def status() -> WorkerStatus:
     return now
 
 
+API = AlertApi(SETTINGS.api_token, lambda: runtime.current().state)
+
+
 def heartbeat_log() -> HeartbeatLog:
     """Where heartbeats are kept. Raises SourceUnavailable before the start and after the end."""
     state = runtime.current().state if runtime.installed() else None
@@ -75,9 +81,9 @@ def heartbeat_log() -> HeartbeatLog:
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
-    stores = open_or_end()
-    worker = Worker(SETTINGS, stores)
+    stores, worker = open_or_end()
     worker.start()
+    API.dispatch = worker.dispatch
     runtime.install(
         runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, worker.apply_retention, stores.checklists)
     )
@@ -104,7 +110,7 @@ def on_script_error(error: BaseException) -> bool:
 app = st.App(
     Path(__file__).parent / "lib" / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=http.routes(status, api=heartbeats.routes(SETTINGS, heartbeat_log)),
+    routes=http.routes(status, [*API.routes(), *heartbeats.routes(SETTINGS, heartbeat_log)]),
     middleware=http.middleware(SETTINGS, OIDC),
     on_script_error=on_script_error,
 )

@@ -41,6 +41,25 @@ _NOT_THE_FILE = ("permission denied", "no space left", "read-only file system", 
 Params = Sequence[Any] | Mapping[str, Any]
 
 
+def in_memory() -> Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]:
+    """Answers SQL over bound values alone, locked down and without a file: for whoever needs RE2 and has no store.
+
+    Raises SourceRejected for what cannot be asked.
+    """
+    connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "200MB"})
+    for statement in _LOCKDOWN:
+        connection.execute(statement)
+
+    def ask(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            with connection.cursor() as cursor:
+                return cursor.execute(sql, params).fetchall()
+        except _REJECTED as error:
+            raise SourceRejected(str(error), "DuckDB") from error
+
+    return ask
+
+
 class Database:
     """An open file. Many threads read while one writes; a reader sees only what was committed.
 

@@ -15,8 +15,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_api import AlertApi
+from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
+from lib.setting_rules import RuleSettings
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
 from lib.setting_watch import Watched
 
@@ -26,7 +29,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(RemoteStores, Watched):
+class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings, Watched):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(
@@ -90,9 +93,6 @@ class Settings(RemoteStores, Watched):
     default_role: Literal["", "viewer", "operator", "admin"] = setting(
         "", "Role of everybody else. Empty: viewer; without sign-in admin for who sits at this machine."
     )
-    rules_file: Path = setting(
-        Path("deploy/prometheus/rules.yml"), "Prometheus rule file: alert rules and threshold lines."
-    )
     checklists_dir: str = setting("", "Folder of *.yaml checklists. Empty: the shipped ones.")
     demo: bool = setting(False, "Shows the DEMO badge: the data comes from the simulator.")
     simulator_url: str = setting("", "Control address of the simulator (demo mode only).")
@@ -100,9 +100,6 @@ class Settings(RemoteStores, Watched):
         "info", "Level of the dashboard's own log.", name="LOG_LEVEL"
     )
     halopsa_base_url: str = setting("", "Address of HaloPSA, for links.", name="HALOPSA_BASE_URL")
-    slack_webhook_url: SecretStr = setting(
-        SecretStr(""), "Slack incoming webhook. Not used yet: alerts are not delivered.", name="SLACK_WEBHOOK_URL"
-    )
 
     @classmethod
     def settings_customise_sources(
@@ -175,6 +172,12 @@ class Settings(RemoteStores, Watched):
         if name and not HEADER_NAME.fullmatch(name):
             raise ValueError("must be the name of a header")
         return name
+
+    @model_validator(mode="after")
+    def _who_evaluates(self) -> Settings:
+        if self.rules_from == "prometheus" and not self.prometheus_url:
+            raise ValueError("HALO_OPS_RULES_FROM: prometheus needs PROMETHEUS_URL, which is not set")
+        return self
 
     @model_validator(mode="after")
     def _way_in(self) -> Settings:

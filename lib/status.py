@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lib.alerts.delivery.condition import ChannelStatus
 
 MISSED_BEATS = 10
 """A task that has not gone round for this many of its periods (and two minutes) counts as stuck."""
@@ -114,6 +117,31 @@ class GapStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertingStatus:
+    """How the rules are evaluated: `rules` of them, `pending` and `firing` alerts, turns that were `skipped`.
+
+    `evaluating`: by this process; `holder` is who does. `not_kept_since` is set while the state does not take what was
+    found ("not persisted", for the reason `not_kept_why`); `waiting` changes are to be written. `unwell` are rules with
+    something to say about themselves (an error, no data), `rule_problem` says why the newest rule file or edit is not used.
+    `channels` are the ways to tell people.
+    """
+
+    evaluating: bool = False
+    holder: str = ""
+    rules: int = 0
+    pending: int = 0
+    firing: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    last_eval: datetime | None = None
+    not_kept_since: datetime | None = None
+    not_kept_why: str = ""
+    unwell: Mapping[str, str] = field(default_factory=dict)
+    rule_problem: str = ""
+    channels: tuple[ChannelStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DiskStatus:
     """One mount: `holds` says what of ours lies on it. `total_bytes` is what may be used, `free_ratio` 0-1 of it."""
 
@@ -172,6 +200,7 @@ class WorkerStatus:
     tasks: tuple[TaskStatus, ...] = ()
     metric_source: SourceStatus | None = None
     not_followed: str = ""
+    alerting: AlertingStatus = AlertingStatus()
     checklist_overdue: int | None = None
     watch: WatchStatus = WatchStatus()
 
@@ -213,6 +242,8 @@ class WorkerStatus:
             target.up is False for target in (*self.scrapes, *self.probes)
         )
         failing = failing or (self.metric_source is not None and bool(self.metric_source.error))
+        failing = failing or bool(self.alerting.not_kept_why or self.alerting.rule_problem)
+        failing = failing or any(channel.broken for channel in self.alerting.channels)
         verdict = "failed" if self.stuck else "degraded" if failing else "ok"
         ages = {"log_age_s": self.log_age_s, "scrape_age_s": self.scrape_age_s}
         return {"status": verdict, **ages, "last_error": self.last_error, "stuck": self.stuck, **asdict(self)}

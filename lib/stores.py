@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,4 +20,4 @@ class Stores:
     logs: LogStore
     metrics: MetricStore
     health: HealthLog
-    rules: tuple[Rule, ...] = ()
+    rules: Sequence[Rule] = ()

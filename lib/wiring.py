@@ -10,7 +10,7 @@ from typing import Protocol
 
 import stamina.instrumentation
 
-from lib.alerts.rules import Rule, load_rules
+from lib.alerts.rulebook import Rulebook
 from lib.checklists import versions
 from lib.collect import health_series
 from lib.errors import SettingsError
@@ -18,6 +18,8 @@ from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic.client import Access as ElasticAccess
 from lib.logs.elastic.client import Connection
+from lib.logs.elastic.ship import Shipper
+from lib.logs.elastic.shipped import ShippedLogs
 from lib.logs.elastic.store import ElasticLogs
 from lib.logs.ingest import LogSink
 from lib.metrics.base import MetricStore
@@ -25,6 +27,7 @@ from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import MetricSink
 from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.metrics.routed import RoutedMetrics
+from lib.own_metrics import PREFIX as OWN_PREFIX
 from lib.redact import redact
 from lib.setting_remote import hosts_of
 from lib.settings import Settings
@@ -69,7 +72,7 @@ class OpenStores:
 
     `prometheus` is asked for metrics where it is set; `metrics` then holds only what this process finds out by itself.
     `checklists` are the files that saved ones override.
-    `log_database` is the log store where this process fills it; None where the logs are read from Elasticsearch.
+    `log_database` is the log store where this process fills it; None where others fill Elasticsearch.
     """
 
     logs: LogStore
@@ -77,7 +80,7 @@ class OpenStores:
     state: State
     health: SqlHealthLog
     closing: ExitStack
-    rules: tuple[Rule, ...] = ()
+    rulebook: Rulebook
     prometheus: PrometheusMetrics | None = None
     log_database: LogDatabase | None = None
     checklists: versions.Folder = field(default_factory=versions.Folder)
@@ -87,8 +90,8 @@ class OpenStores:
         """The same stores, as those who only ask know them."""
         asked: MetricStore = self.metrics
         if self.prometheus is not None:
-            asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS)
-        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rules)
+            asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS, OWN_PREFIX)
+        return Stores(logs=self.logs, metrics=asked, health=self.health, rules=self.rulebook.service)
 
     def close(self) -> None:
         """Writes what is committed and lets another process have the files; a second call does nothing."""
@@ -102,9 +105,9 @@ def open_stores(settings: Settings) -> OpenStores:
     A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule, checklist or CA file,
     and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
     """
-    rules, checklists = load_rules(settings.rules_file), open_checklists(settings)
+    checklists = open_checklists(settings)
     with ExitStack() as opened:
-        database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
+        database = open_log_database(settings)
         logs = database or open_elastic(settings)
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
@@ -112,10 +115,13 @@ def open_stores(settings: Settings) -> OpenStores:
         state = open_state(url_of(settings))
         opened.callback(state.close)
         health = open_health(settings, state)
+        rulebook = Rulebook(
+            (settings.rules_file,), (settings.own_rules_file,) if settings.own_rules_file else (), state
+        )
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, state, health, opened.pop_all(), rules, prometheus, database, checklists)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database, checklists)
 
 
 def open_checklists(settings: Settings) -> versions.Folder:
@@ -139,18 +145,39 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
     return PrometheusMetrics(access, job=settings.job)
 
 
+def open_log_database(settings: Settings) -> DuckLogs | ShippedLogs | None:
+    """The log store that this process fills: embedded, or Elasticsearch with its positions in the same embedded file."""
+    path = settings.data_dir / "logs.duckdb"
+    if not settings.elasticsearch_node:
+        return DuckLogs(path)
+    if not settings.ship_to_elasticsearch:
+        return None
+    connection = open_connection(settings)
+    ledger = DuckLogs(path)
+    shipper = Shipper(elastic_access(settings), settings.ship_index, ledger)
+    return ShippedLogs(connection, shipper, ledger, clean=lambda value: redact(value)[0])
+
+
 def open_elastic(settings: Settings) -> ElasticLogs:
     """The logs in Elasticsearch; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
-    access = ElasticAccess(
+    return ElasticLogs(open_connection(settings), clean=lambda value: redact(value)[0])
+
+
+def elastic_access(settings: Settings) -> ElasticAccess:
+    """Where the cluster is and who asks."""
+    return ElasticAccess(
         hosts_of(settings.elasticsearch_node), settings.es_index, settings.es_username,
         settings.es_password.get_secret_value(), settings.es_api_key.get_secret_value(),
         settings.es_bearer_token.get_secret_value(), settings.es_ca_file, settings.es_verify,
     )  # fmt: skip
+
+
+def open_connection(settings: Settings) -> Connection:
+    """The connection to the cluster; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
     try:
-        connection = Connection(access)
+        return Connection(elastic_access(settings))
     except (OSError, ValueError) as error:
         raise SettingsError(f"HALO_OPS_ES_CA_FILE: {settings.es_ca_file} cannot be used ({error})") from error
-    return ElasticLogs(connection, clean=lambda value: redact(value)[0])
 
 
 def open_health(settings: Settings, state: State) -> SqlHealthLog:

@@ -7,14 +7,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
 from lib import own_log, wiring
 from lib import settings as configuration
+from lib.alerting import Alerting
+from lib.alerts import pushed
+from lib.alerts.console.drill import RANGE
 from lib.checklists import questions, runs, versions
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
@@ -28,11 +34,13 @@ from lib.errors import OpsError, SettingsError, SourceError
 from lib.heartbeats.log import HeartbeatLog
 from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
+from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
 from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerStatus
+from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
 
-CHECKLISTS_S = 5.0
+CHECKLISTS_S, EXPIRE_S = 5.0, 15.0
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S, WATCH_S = (
     0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0, 30.0,
 )  # fmt: skip
@@ -84,6 +92,12 @@ class Worker:
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
+        self._loop("pushed alerts", EXPIRE_S, self._expire)
+        self._alerting = Alerting(settings, stores, clock=clock)
+        for task in self._alerting.tasks:
+            self._loop(*task)
+        own = OwnMetrics(self._own_figures, stores.metrics, f"{settings.address}:{settings.port}", clock=clock)
+        self._loop("own figures", METRICS_S, own.write)
         self._loop("checklists", CHECKLISTS_S, self._keep_checklists)
         self._loop("watch", WATCH_S, self._watch.look)
 
@@ -105,6 +119,7 @@ class Worker:
         late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
         if self._tail and self._tailing and self._tailing.join(0):
             self._tail.close()
+        self._alerting.close()
         if late:
             _log.warning("still at work when the worker ended: %s", ", ".join(late))
         return not late
@@ -125,6 +140,7 @@ class Worker:
             replaced=self._replaced(),
             tasks=tuple(loop.status() for loop in self._loops),
             metric_source=self._metric_source,
+            alerting=self._alerting.status(),
             checklist_overdue=self._overdue,
             watch=self._watch.status,
         )
@@ -195,6 +211,7 @@ class Worker:
             *((Policy(self._database, settings.retention_logs_days),) if self._database else ()),
             Policy(stores.metrics, settings.retention_metrics_days),
             Policy(stores.health, settings.retention_health_days),
+            *self._alerting.policies,
             Policy(self._heartbeats, settings.retention_health_days),
         )
         with self._retaining:
@@ -209,6 +226,19 @@ class Worker:
         self._overdue = questions.overdue(state, now)
         if folder.problem:
             raise SettingsError(folder.problem)
+
+    def dispatch(self, session: Session, now: datetime) -> None:
+        """Decides about notices in the transaction that took in a pushed alert. Where another process sends, that one decides."""
+        if self._alerting.lease.holds(session):
+            self._alerting.delivery.dispatcher.dispatch(session, now)
+
+    def _own_figures(self) -> Iterable[Metric]:
+        return (*StatusCollector(self.status).collect(), *RANGE.collect())
+
+    def _expire(self) -> None:
+        with self._stores.state.writing() as session:
+            if pushed.expire(session, now := self._clock()):
+                self.dispatch(session, now)
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""
@@ -252,6 +282,7 @@ def main() -> int:
         settings = configuration.load()
         own_log.set_up(settings.log_level)
         stores = wiring.open_stores(settings)
+        worker = Worker(settings, stores)
     except SettingsError as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -259,7 +290,7 @@ def main() -> int:
         hint = "The embedded stores have one owner process; the dashboard collects by itself, so run only that."
         print(f"{error}\n{hint}", file=sys.stderr)  # noqa: T201
         return 1
-    worker, ended = Worker(settings, stores), threading.Event()
+    ended = threading.Event()
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: ended.set())
     worker.start()

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from lib.errors import SettingsError
+
+
+class Problem(NamedTuple):
+    """What is wrong in a text: `line` and `column` count from 1, None where the whole text is meant."""
+
+    line: int | None
+    column: int | None
+    words: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.words}" if self.line is not None else self.words
+
+
+def refuse(path: Path | str, problems: Sequence[Problem]) -> None:
+    """Raises SettingsError that tells every problem with file and line, where there is any."""
+    if problems:
+        raise SettingsError("\n".join(f"{path}{_line(problem)}: {problem.words}" for problem in problems))
+
+
+def _line(problem: Problem) -> str:
+    return "" if problem.line is None else f":{problem.line}"
 
 
 def composed(text: str, path: Path | str) -> yaml.Node | None:
@@ -31,10 +53,9 @@ def text_of(path: Path) -> str:
 class NodeReader:
     """Collects every problem on the way. `_place` is put before each problem: in which part of the file it is."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._path = path
+    def __init__(self) -> None:
         self._place = ""
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
 
     def _mapping(self, node: yaml.Node, keys: frozenset[str] | None) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
@@ -63,5 +84,6 @@ class NodeReader:
         return ""
 
     def _wrong(self, node: yaml.Node | None, problem: str) -> None:
-        line = f":{node.start_mark.line + 1}" if node is not None else ""
-        self.problems.append(f"{self._path}{line}: {self._place}{problem}")
+        mark = None if node is None else node.start_mark
+        line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        self.problems.append(Problem(line, column, f"{self._place}{problem}"))

@@ -24,7 +24,7 @@ REVIEWED = {
     },
     "lib/logs/rollup.py": {
         "_BY.replace('status', \"coalesce(CAST(status AS VARCHAR), '')\")",
-        "', '.join((f'sum({name})' for name in SUMS if name != 'records'))",
+        "_NEW",
         "_LATENCY_BY.replace('status', \"coalesce(CAST(status AS VARCHAR), '')\")",
         "_LATENCY_BY", "_BY", "_ADDED", "_ADDED_LATENCY", "RESOLVED_LATENCY", "table", "*select", "chosen",
     },

@@ -17,6 +17,7 @@ class Origin(StrEnum):
     PROMETHEUS = "prometheus"  # a Prometheus that evaluates already, asked for its alerts
     ALERTMANAGER = "alertmanager"  # its webhook told us
     API = "api"  # a program told us
+    OWN = "own"  # this product about itself: a channel is broken
 
 
 class AlertState(StrEnum):
@@ -89,11 +90,23 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What a rule measures: a value times `factor` is in `unit` ("ratio" is shown as %), and `operator` `limit` (in the
+    expression's own unit) is what it must not be. `limit` None where the rule has no plain one."""
+
+    unit: str = ""
+    factor: float = 1.0
+    operator: str = ""
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What is told to one channel about one group of alerts.
 
     `firing` and `resolved` are the newest alerts shown, `firing_total` and `resolved_total` the true numbers; `suppressed`
     counts what was held back since the last notice. `key` makes a re-send recognisable. `test` marks what is no alert.
+    `measures` says per alertname how its value reads. Without `group` it is about several groups at once, `groups` of them.
     """
 
     key: str
@@ -107,28 +120,37 @@ class Notice:
     suppressed: int = 0
     links: Links = Links()
     test: bool = False
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A notice in a channel's own form, exactly as it will leave: `body` is the JSON text or the whole mail.
 
-    `preview` is for people: Slack's JSON pretty-printed, the mail's HTML part. No secret is in either.
+    `preview` is for people: Slack's JSON pretty-printed, the mail's HTML part. No secret is in either. `key` is the
+    notice's; `to` narrows the recipients of a mail (all of them where empty).
     """
 
     body: bytes
     content_type: str
     preview: str
     subject: str = ""
+    key: str = ""
+    to: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the other side answered: `code` its HTTP or SMTP code, `reply` its raw words (redacted, at most 2,000)."""
+    """What the other side answered: `code` its HTTP or SMTP code, `reply` its raw words (redacted, at most 2,000).
+
+    Some recipients may have been refused: those in `later` for now only, so they are tried again by themselves.
+    """
 
     code: int
     reply: str
     took_ms: float
+    later: Sequence[str] = ()
 
 
 class Channel(Protocol):
@@ -141,3 +163,6 @@ class Channel(Protocol):
 
     def send(self, rendered: Rendered) -> Receipt:
         """Hands it over. Raises DeliveryError, permanent or not; `retry_after_s` on it where the other side said so."""
+
+    def hint(self, code: int, reply: str) -> str:
+        """What a person can do about that answer; "" where it needs nothing. `code` 0: none came."""

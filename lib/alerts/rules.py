@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import promql_parser
 import yaml
 
-from lib.errors import SettingsError
-from lib.yaml_reader import NodeReader, composed, text_of
+from lib.yaml_reader import NodeReader, Problem, composed, refuse, text_of
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION = re.compile(r"^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?$")
@@ -29,7 +28,11 @@ RECORD_KEYS = frozenset({"record", "expr", "labels"})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alert rule: `expression` (PromQL) must hold for `for_s` seconds; `labels` and `annotations` may be templates."""
+    """An alert rule: `expression` (PromQL) must hold for `for_s` seconds; `labels` and `annotations` may be templates.
+
+    From its group: `interval_s` between two evaluations (0: the usual one), at most `limit` alerts (0: any number), and
+    `offset_s`, how far back of the time of evaluation it asks.
+    """
 
     name: str
     expression: str
@@ -38,6 +41,9 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
+    interval_s: float = 0.0
+    limit: int = 0
+    offset_s: float = 0.0
 
     @property
     def severity(self) -> str:
@@ -96,11 +102,31 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
     Raises SettingsError that lists every problem with file, line, group and rule; unknown keys are problems.
     """
     root = composed(text_of(path), path)
-    reader = _Reader(path)
+    reader = _Reader()
     rules = reader.file(root)
-    if reader.problems:
-        raise SettingsError("\n".join(reader.problems))
+    refuse(path, reader.problems)
     return rules
+
+
+def read_entry(
+    text: str, group: str = "", labels: Mapping[str, str] | None = None
+) -> tuple[Rule | None, list[Problem]]:
+    """One alert rule from the text of its entry alone (`alert: …`, no dash), as strictly as from a file; `labels` are
+    its group's. None and every problem where something is wrong. Never raises, whatever the text."""
+    reader = _Reader()
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return None, [_not_yaml(error)]
+    rule = reader.entry(root, group, labels or {})
+    return (None, reader.problems) if reader.problems else (rule, [])
+
+
+def _not_yaml(error: Exception) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    said = str(getattr(error, "problem", None) or error).partition("\n")[0]
+    words = f"this is not YAML: {said}"
+    return Problem(mark.line + 1, mark.column + 1, words) if mark is not None else Problem(None, None, words)
 
 
 class _Reader(NodeReader):
@@ -118,6 +144,19 @@ class _Reader(NodeReader):
         self._twice(rules)
         return tuple(rules)
 
+    def entry(self, root: yaml.Node | None, group: str, shared: Mapping[str, str]) -> Rule | None:
+        """The one alert rule of the document."""
+        if isinstance(root, yaml.SequenceNode):
+            self._wrong(root, "must be one rule, beginning with `alert:` without a dash in front")
+            return None
+        if root is None:
+            self._wrong(None, "the rule is empty: it must have `alert:` and `expr:`")
+            return None
+        rule = self._rule(root, group, shared)
+        if rule is None:
+            self._wrong(root, "must be an alert rule (`alert:`), not a recording rule")
+        return rule
+
     def _group(self, node: yaml.Node, names: set[str]) -> Iterator[Rule]:
         self._place = ""
         fields = self._mapping(node, GROUP_KEYS)
@@ -126,19 +165,19 @@ class _Reader(NodeReader):
             self._wrong(node, f"group {name!r} is there twice")
         names.add(name)
         self._place = f"group {name!r}: "
-        for key in ("interval", "query_offset"):
-            self._seconds(fields, key)
         shared = self._strings(fields, "labels")
+        interval_s, offset_s = self._seconds(fields, "interval"), self._seconds(fields, "query_offset")
+        limit = self._number(fields, "limit")
         for rule in self._items(fields.get("rules"), "rules"):
             self._place = f"group {name!r}: "
             if (found := self._rule(rule, name, shared)) is not None:
-                yield found
+                yield replace(found, interval_s=interval_s, limit=limit, offset_s=offset_s)
 
     def _rule(self, node: yaml.Node, group: str, shared: Mapping[str, str]) -> Rule | None:
         records = isinstance(node, yaml.MappingNode) and any(key.value == "record" for key, _ in node.value)
         fields = self._mapping(node, RECORD_KEYS if records else ALERT_KEYS)
         name = self._text(fields, "record" if records else "alert", node)
-        self._place = f"group {group!r}: rule {name!r}: "
+        self._place = f"{self._place}rule {name!r}: "
         labels = {**shared, **self._strings(fields, "labels")}
         rule = Rule(
             name,
@@ -176,6 +215,14 @@ class _Reader(NodeReader):
             self._wrong(node, f"`{key}` must be a duration such as 30s, 5m or 1h30m")
             return 0.0
         return sum(int(count) * _UNIT_S[unit] for count, unit in _PART.findall(text))
+
+    def _number(self, fields: Mapping[str, yaml.Node], key: str) -> int:
+        node = fields.get(key)
+        text = str(node.value).strip() if isinstance(node, yaml.ScalarNode) else ""
+        if node is None or text.isdecimal():
+            return int(text or 0)
+        self._wrong(node, f"`{key}` must be a whole number, 0 or more")
+        return 0
 
     def _strings(self, fields: Mapping[str, yaml.Node], key: str) -> dict[str, str]:
         node = fields.get(key)

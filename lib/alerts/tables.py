@@ -165,6 +165,23 @@ class OutboxRow(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class ChannelRow(Base):
+    """How a channel does. `settings` is a digest of its configuration: a change re-arms it. Broken: nothing is sent there
+    until then; `failing_since` is set while tries fail that may yet succeed; until `hold_until` it wants to be left alone."""
+
+    __tablename__ = "alert_channel"
+    __table_args__ = _MACHINE
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    settings: Mapped[str] = mapped_column(String(32), default="")
+    last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    broken_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    broken_why: Mapped[str] = mapped_column(Text, default="")
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failing_why: Mapped[str] = mapped_column(Text, default="")
+    hold_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class StoryRow(Base):
     """One line of "why was I (not) told": only when something changed, never once per evaluation."""
 

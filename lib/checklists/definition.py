@@ -14,7 +14,7 @@ from lib.checklists import calendar
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Checklist, Item, Period
 from lib.errors import SettingsError
-from lib.yaml_reader import NodeReader, composed, text_of
+from lib.yaml_reader import NodeReader, composed, refuse, text_of
 
 CHECKLIST_KEYS = frozenset({"name", "title", "period", "items"})
 ITEM_KEYS = frozenset({"key", "title", "why", "how", "evidence", "verdict", "owner", "due"})
@@ -56,10 +56,10 @@ def parse(text: str, place: Path | str, version: int = 0) -> Checklist:
     root = composed(text, place)
     if root is None:
         raise SettingsError(f"{place}: holds no checklist: it must have {', '.join(sorted(CHECKLIST_KEYS))}")
-    reader = _Reader(place)
+    reader = _Reader()
     checklist = reader.checklist(root, version)
-    if reader.problems or checklist is None:
-        raise SettingsError("\n".join(reader.problems))
+    refuse(place, reader.problems)
+    assert checklist is not None, "what has no problem is a checklist"
     return checklist
 
 

@@ -24,7 +24,7 @@ POSSIBLE_S = 30.0
 
 def uses_of(stores: Stores) -> Uses:
     """Who reads what, by the signals, the pages and these stores' rules. Takes about a second."""
-    return derive(SIGNALS, stores.rules, shown_by({page.title: page.path for page in PAGES}))
+    return derive(SIGNALS, tuple(stores.rules), shown_by({page.title: page.path for page in PAGES}))
 
 
 def judge(stores: Stores, at: datetime, uses: Uses) -> list[Finding]:

@@ -11,17 +11,21 @@ from lib.window import Window
 
 
 class RoutedMetrics:
-    """MetricStore that asks `own` where an expression names one of `own_metrics`, and `remote` for everything else.
+    """MetricStore that asks `own` where an expression names one of `own_metrics` or one that begins with `own_prefix`,
+    and `remote` for everything else.
 
-    The probe runs here, so its samples lie here even where metrics are asked of Prometheus. An expression that mixes
+    The probe runs here, so its samples and our own figures lie here even where metrics are asked of Prometheus. An expression that mixes
     both kinds is asked of `own`, which knows only its part.
     """
 
-    def __init__(self, remote: MetricStore, own: MetricStore, own_metrics: Collection[str]) -> None:
+    def __init__(
+        self, remote: MetricStore, own: MetricStore, own_metrics: Collection[str], own_prefix: str = ""
+    ) -> None:
         self.name = remote.name
         self._remote = remote
         self._own = own
         self._own_metrics = frozenset(own_metrics)
+        self._own_prefix = own_prefix
 
     def instant(self, expression: str, at: datetime) -> Result:
         """The expression's value at one moment. Raises QueryError, SourceError."""
@@ -47,4 +51,5 @@ class RoutedMetrics:
 
     def _for(self, expression: str) -> MetricStore:
         named = {word.strip("\"'`") for _, kind, word in position.tokens(expression) if kind in ("word", "string")}
-        return self._own if named & self._own_metrics else self._remote
+        prefixed = self._own_prefix and any(word.startswith(self._own_prefix) for word in named)
+        return self._own if prefixed or named & self._own_metrics else self._remote

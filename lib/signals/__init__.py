@@ -12,6 +12,7 @@ from lib.signals import (
     overview,
     performance,
     queues,
+    rule_history,
     rulebook,
     security,
     system,
@@ -21,7 +22,7 @@ from lib.signals.base import Signal
 TTL_S = 60
 _FUNCTIONS = (
     overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
-    rulebook.rule_limit,
+    rulebook.rule_limit, rulebook.rule_trend, rulebook.rule_values, rule_history.rule_share, rule_history.rule_spread,
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
     errors.http_error_ratio_by_route, errors.error_patterns, errors.new_error_patterns, errors.error_samples, errors.pattern_trend,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,

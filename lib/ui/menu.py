@@ -6,11 +6,12 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from lib.ui.checklists.badge import overdue_words
+from lib.ui.header_alerts import firing_words
 from lib.ui.identity import actor
 from lib.ui.pages import PAGES
 
 MENU_EVERY_S = 10
-COUNTED = {"checklists": overdue_words}
+COUNTED = {"alerts": firing_words, "checklists": overdue_words}
 """The lines of the menu that say how many; each takes its title and gives what stands there now, as markdown."""
 
 
@@ -23,9 +24,13 @@ def chosen_page() -> Page:
     ]
     chosen = st.navigation(pages, position="hidden")
     with st.sidebar, st.container(gap=None, key="menu"):
+        heading = ""
         for page, entry in zip(pages, entries, strict=True):
             if not actor().role.covers(entry.role):
                 continue
+            if entry.group != heading:
+                heading = entry.group
+                st.caption(heading)
             with st.container(
                 key=f"menu_{'on' if page.url_path == chosen.url_path else 'off'}_{entry.url_path or 'first'}"
             ):

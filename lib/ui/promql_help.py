@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from lib.errors import QueryError, SourceError
@@ -28,8 +30,8 @@ def expression_box(example: str) -> None:
                  placeholder=f"{example}   (Ctrl+Enter asks)", label_visibility="collapsed")  # fmt: skip
 
 
-def promql_help(window: Window) -> None:
-    """Choices from the store itself; the button puts their expression at the end of what is typed."""
+def promql_help(window: Window, key: str = EXPRESSION, then: Callable[[], None] | None = None) -> None:
+    """Choices from the store itself; a button puts their expression into the box `key`, and `then` hears of it."""
     try:
         names = cache.frame("metric_names", window)["names"]
         if not names:
@@ -46,13 +48,15 @@ def promql_help(window: Window) -> None:
     added = SHAPES[shape].format(selector(metric or "", label or "", value or "")) if shape else ""
     st.code(added, language=None, wrap_lines=True)
     with st.container(horizontal=True):
-        st.button("Use it", type="primary", on_click=_put, args=(added,), key="help_use")
-        st.button("Add it at the end", on_click=_append, args=(added,), key="help_add")
+        st.button("Use it", type="primary", on_click=_put, args=(added, key, then), key="help_use")
+        st.button("Add it at the end", on_click=_append, args=(added, key, then), key="help_add")
 
 
-def _put(expression: str) -> None:
-    st.session_state[EXPRESSION] = expression
+def _put(expression: str, key: str, then: Callable[[], None] | None) -> None:
+    st.session_state[key] = expression
+    if then is not None:
+        then()
 
 
-def _append(expression: str) -> None:
-    st.session_state[EXPRESSION] = f"{st.session_state.get(EXPRESSION) or ''} {expression}".strip()
+def _append(expression: str, key: str, then: Callable[[], None] | None) -> None:
+    _put(f"{st.session_state.get(key) or ''} {expression}".strip(), key, then)

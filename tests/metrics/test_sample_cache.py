@@ -79,3 +79,20 @@ def test_no_more_is_held_than_allowed() -> None:
     cache.get("first", 0, 3, table.fetch)
 
     assert table.asked == [(0, 3)]
+
+
+def test_two_who_read_the_same_at_the_same_time_both_get_it_and_neither_misses_a_write() -> None:
+    table, cache = _Table(1, 9), SampleCache()
+
+    def slower(after_ms: int, until_ms: int) -> Columns:
+        read = table.fetch(after_ms, until_ms)
+        cache.get("q", 0, 10, table.fetch)  # another asks the same meanwhile, and is done first
+        table.times = [1, 5, 9]
+        cache.written(5, 5)
+        return read
+
+    first = cache.get("q", 0, 10, slower)
+    again = cache.get("q", 0, 10, table.fetch)
+
+    assert first.ts_ms.tolist() == [1, 9, 1, 9]
+    assert again.ts_ms.tolist() == [1, 5, 9, 1, 5, 9]

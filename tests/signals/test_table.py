@@ -29,6 +29,8 @@ from tests.seed import HOUR, QUIET, WHOLE
 TOPICS = (overview, errors, performance, queues, leads, system, health, logs, explore, capacity, security)
 PARAMETERS: dict[str, dict[str, str]] = {
     "rule_limit": {"rule": "QueueBacklog"},
+    "rule_trend": {"rule": "QueueBacklog"},
+    "rule_values": {"rule": "QueueBacklog"},
     "metric_seen": {"metric": "up"},
     "field_seen": {"field": "level"},
     "pattern_trend": {"pattern_id": "none"},

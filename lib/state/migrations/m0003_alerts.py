@@ -10,7 +10,7 @@ _WHEN = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Ten tables and their indexes."""
+    """Eleven tables and their indexes."""
     _who_evaluates_what()
     _alerts()
     _what_is_told()
@@ -136,6 +136,17 @@ def _what_is_told() -> None:
     )
     op.create_index("alert_outbox_due", "alert_outbox", ["state", "due_at"])
     op.create_index("alert_outbox_group", "alert_outbox", ["group_key"])
+    op.create_table(
+        "alert_channel",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("settings", sa.String(32), nullable=False),
+        sa.Column("last_success_at", _WHEN),
+        sa.Column("broken_since", _WHEN),
+        sa.Column("broken_why", sa.Text(), nullable=False),
+        sa.Column("failing_since", _WHEN),
+        sa.Column("failing_why", sa.Text(), nullable=False),
+        sa.Column("hold_until", _WHEN),
+    )
     op.create_table(
         "alert_story",
         sa.Column("id", sa.Integer(), primary_key=True),

@@ -1,0 +1,91 @@
+"""What is noted about a notice after a try: what the channel knows now, cooldowns, and the story of each alert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from lib.alerts.delivery.cover import Cover, covers_in
+from lib.alerts.delivery.picture import WAITING
+from lib.alerts.delivery.story import Stories, Told
+from lib.alerts.model import Receipt
+from lib.alerts.tables import CooldownRow, NoticeLogRow, OutboxRow
+
+_AT_ONCE = 400
+
+
+def note_accepted(session: Session, row: OutboxRow, receipt: Receipt, stories: Stories, now: datetime) -> None:
+    """The record of each group, the cooldowns that begin, and a row for recipients who were refused for now."""
+    covers = covers_in(row.notice)
+    for cover in covers:
+        _note_group(session, row.channel, cover, now)
+    _begin_cooldowns(session, row.channel, covers, now)
+    if receipt.later:
+        session.add(_for_the_rest(row, receipt, now))
+    said = f"accepted with {receipt.code}" + (f": {receipt.reply}" if receipt.reply.strip() not in ("", "ok") else "")
+    _tell(session, covers, row.channel, stories, now=now, kind=Told.SENT, said=said)
+
+
+def note_failed(session: Session, row: OutboxRow, why: str, stories: Stories, now: datetime) -> None:
+    """The story of a notice that does not arrive."""
+    _tell(session, covers_in(row.notice), row.channel, stories, now=now, kind=Told.FAILED, said=why)
+
+
+def again(session: Session, row: OutboxRow, why: str, stories: Stories, now: datetime) -> None:
+    """The story of one that is tried again: a line per reason, not per try."""
+    said = f"not accepted, tried again: {why}"
+    _tell(session, covers_in(row.notice), row.channel, stories, now=now, kind=Told.RETRY, said=said)
+
+
+def _note_group(session: Session, channel: str, cover: Cover, now: datetime) -> None:
+    session.execute(delete(NoticeLogRow).where(NoticeLogRow.group_key == cover.key, NoticeLogRow.channel == channel))
+    session.add(
+        NoticeLogRow(
+            group_key=cover.key, channel=channel, firing=sorted({*cover.firing, *cover.keep}),
+            resolved=sorted(cover.resolved), sent_at=now,
+        )
+    )  # fmt: skip
+    session.flush()
+
+
+def _begin_cooldowns(session: Session, channel: str, covers: Iterable[Cover], now: datetime) -> None:
+    rows = [
+        {"fingerprint": fp, "channel": channel, "episode": cover.firing[fp], "sent_at": now, "suppressed": 0}
+        for cover in covers
+        for fp in sorted(cover.cooling)
+        if fp in cover.firing
+    ]
+    for at in range(0, len(rows), _AT_ONCE):
+        session.execute(_upsert(session, CooldownRow.__table__, rows[at : at + _AT_ONCE]))
+
+
+def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> Any:
+    assert isinstance(table, Table), "a model's table is one"
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    given: Any = dialect.insert(table).values(rows)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: given.excluded[column.name] for column in table.columns if column.name not in keys}
+    return given.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def _for_the_rest(row: OutboxRow, receipt: Receipt, now: datetime) -> OutboxRow:
+    kept = {"notice": row.notice["notice"], "covers": [], "to": list(receipt.later)}
+    return OutboxRow(
+        key=f"{row.key}/rest{row.id}"[:255], channel=row.channel, group_key=row.group_key, kind=row.kind, notice=kept,
+        test=False, state=WAITING, created_at=now, due_at=now, token=0, attempts=1,
+    )  # fmt: skip
+
+
+def _tell(
+    session: Session, covers: Iterable[Cover], channel: str, stories: Stories, *, now: datetime, kind: Told, said: str
+) -> None:
+    chapter = stories.open(session, now)
+    for cover in covers:
+        for about in cover.alerts:
+            chapter.note(about, channel, kind, said)
+    chapter.close()

@@ -1,0 +1,193 @@
+"""Hands over what waits in the outbox: claimed for a while, sent outside the transaction, noted once it was accepted."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from lib.alerts import words
+from lib.alerts.delivery.condition import break_channel, channel_row
+from lib.alerts.delivery.dispatch import Dispatcher
+from lib.alerts.delivery.outcome import again, note_accepted, note_failed
+from lib.alerts.delivery.picture import FAILED, SENDING, SENT, WAITING
+from lib.alerts.delivery.stored import from_json
+from lib.alerts.model import Channel, Receipt
+from lib.alerts.tables import ChannelRow, OutboxRow
+from lib.collect.cadence import Clock, utc_now
+from lib.errors import DeliveryError
+from lib.state.database import State
+
+CLAIM = timedelta(seconds=45)
+"""Longer than any try takes; a sender that died holds up a notice for so long."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
+GIVE_UP = timedelta(hours=24)
+MOST_A_TURN = 10
+SOURCE = "alert delivery"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that this sender may send until its claim ends. `token` must still be the row's when the result is written."""
+
+    id: int
+    token: int
+    notice: Mapping[str, Any]
+
+
+def _always(_: Session) -> bool:
+    return True
+
+
+class Sender:
+    """Sends on each channel. `holds` says, in the claiming transaction, whether this process is the one that sends."""
+
+    def __init__(
+        self,
+        state: State,
+        channels: Mapping[str, Channel],
+        dispatcher: Dispatcher,
+        *,
+        clock: Clock = utc_now,
+        holds: Callable[[Session], bool] = _always,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._state = state
+        self._channels = channels
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._holds = holds
+        self._jitter = jitter
+
+    def turn(self, channel: str = "") -> int:
+        """Sends what is due on `channel`, on every channel where it is ""; how many notices were accepted.
+
+        A channel's loop calls it for that channel alone, so that one that hangs does not hold up the others. Raises
+        SourceUnavailable where the state does not answer: what was claimed then is sent again later.
+        """
+        return sum(self._turn(name) for name in ([channel] if channel else list(self._channels)))
+
+    def _turn(self, name: str) -> int:
+        accepted = 0
+        for _ in range(MOST_A_TURN):
+            claimed = self._claim(name)
+            if claimed is None:
+                break
+            accepted += self._send(name, claimed)
+        return accepted
+
+    def _claim(self, name: str) -> Claimed | None:
+        """The next row that is due. Decides once more before: what is silenced by now is not sent."""
+        now = self._clock()
+        with self._state.reading(SOURCE) as session:
+            if session.scalar(_due(name, now).with_only_columns(OutboxRow.id)) is None:
+                return None
+        with self._state.writing(SOURCE) as session:
+            if not self._holds(session):
+                return None
+            self._dispatcher.dispatch(session, now)
+            row = session.scalar(_due(name, now).with_for_update(skip_locked=True))
+            if row is None:
+                return None
+            row.state, row.token, row.claimed_until = SENDING, row.token + 1, now + CLAIM
+            return Claimed(row.id, row.token, row.notice)
+
+    def _send(self, name: str, claimed: Claimed) -> int:
+        channel = self._channels[name]
+        try:
+            rendered = channel.render(from_json(claimed.notice["notice"]))
+            receipt = channel.send(replace(rendered, to=claimed.notice.get("to", ())))
+        except DeliveryError as error:
+            self._failed(name, claimed, error)
+            return 0
+        except Exception as error:  # noqa: BLE001 - one notice that cannot be sent must not hold up every other
+            _log.exception("a notice for %s could not be sent", name)
+            self._failed(name, claimed, DeliveryError(f"{type(error).__name__} while it was made", permanent=False))
+            return 0
+        self._accepted(name, claimed, receipt)
+        return 1
+
+    def _accepted(self, name: str, claimed: Claimed, receipt: Receipt) -> None:
+        now = self._clock()
+        with self._state.writing(SOURCE) as session:
+            row = self._own(session, claimed)
+            if row is None:
+                return
+            row.state, row.sent_at, row.code, row.took_ms = SENT, now, receipt.code, receipt.took_ms
+            row.reply, row.attempts = words.clean(receipt.reply, 2000), row.attempts + 1
+            if row.test:
+                return
+            status = channel_row(session, name)
+            status.last_success_at, status.failing_since, status.failing_why = now, None, ""
+            note_accepted(session, row, receipt, self._dispatcher.stories, now)
+
+    def _failed(self, name: str, claimed: Claimed, error: DeliveryError) -> None:
+        now = self._clock()
+        with self._state.writing(SOURCE) as session:
+            row = self._own(session, claimed)
+            if row is None:
+                return
+            row.code, row.reply, row.attempts = error.code, words.clean(error, 2000), row.attempts + 1
+            if row.test:
+                row.state = FAILED
+                return
+            self._judge(session, name, row, error, now)
+
+    def _judge(self, session: Session, name: str, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
+        """Tries again later, or gives the channel up."""
+        status = channel_row(session, name)
+        status.failing_since, status.failing_why = status.failing_since or now, words.clean(error, 600)
+        tired = now - status.failing_since > GIVE_UP
+        stories = self._dispatcher.stories
+        if error.permanent or tired:
+            why = str(error) if error.permanent else f"no notice was accepted for 24 h; last: {error}"
+            row.state = FAILED
+            note_failed(session, row, why, stories, now)
+            if not row.notice.get("to"):  # one recipient who is refused for good does not break the channel
+                break_channel(session, name, why, now)
+            return
+        wait_s = self._wait_s(row.attempts)
+        if error.retry_after_s:
+            wait_s = max(wait_s, error.retry_after_s)
+            status.hold_until = now + timedelta(seconds=wait_s)
+        row.state, row.due_at = WAITING, now + timedelta(seconds=wait_s)
+        again(session, row, str(error), stories, now)
+
+    def _wait_s(self, attempts: int) -> float:
+        """1 s, 2 s, 4 s … 5 min, each up to a fifth longer so that many do not come at once."""
+        wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20))
+        return min(LONGEST_WAIT_S, wait_s * (1 + self._jitter() / 5))
+
+    def _own(self, session: Session, claimed: Claimed) -> OutboxRow | None:
+        """The row, if nobody else has claimed it since."""
+        return session.scalar(
+            select(OutboxRow)
+            .where(OutboxRow.id == claimed.id, OutboxRow.token == claimed.token, OutboxRow.state == SENDING)
+            .with_for_update()
+        )
+
+
+def _due(name: str, now: datetime) -> Any:
+    """The next row to send: tests first (a person waits), then the oldest. Claims that ended unseen count again."""
+    held = select(ChannelRow.name).where(
+        ChannelRow.name == name, or_(ChannelRow.broken_since.is_not(None), ChannelRow.hold_until > now)
+    )
+    ready = or_(
+        and_(OutboxRow.state == WAITING, OutboxRow.due_at <= now),
+        and_(OutboxRow.state == SENDING, OutboxRow.claimed_until < now),
+    )
+    open_ = or_(OutboxRow.test.is_(True), ~held.exists())
+    return (
+        select(OutboxRow)
+        .where(OutboxRow.channel == name, ready, open_)
+        .order_by(OutboxRow.test.desc(), OutboxRow.id)
+        .limit(1)
+    )

@@ -1,0 +1,61 @@
+"""What the past says about a rule: how often its condition held, and which values its expression takes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from lib.stores import Stores
+from lib.window import Window
+
+MOST_POINTS = 2_016
+"""A week at 5 minutes; looser than the rules' own grid, as it only says how often."""
+
+FLOOR = timedelta(seconds=15)
+
+
+def rule_share(stores: Stores, window: Window, *, expression: str) -> dict[str, float | None]:
+    """`share` (0–1) of the kept moments of the window at which a condition gave any series; None where nothing is kept.
+
+    `covered_s` is how much of the window the store reaches back. Moments are up to 5 minutes apart in a week. Raises
+    QueryError, SourceError.
+    """
+    reach = _kept(stores, window)
+    if reach is None:
+        return {"share": None, "covered_s": 0.0}
+    found = stores.metrics.range(expression, reach, reach.step(MOST_POINTS, floor=FLOOR))
+    held = found.present.any(axis=0).mean() if len(found.labels) else 0.0
+    return {"share": float(held), "covered_s": reach.length.total_seconds()}
+
+
+def rule_spread(stores: Stores, window: Window, *, expression: str) -> dict[str, Any]:
+    """The values of an expression over the window, all series together: `p50`, `p95`, `p99`, `max`, `min`, and `counts`
+    of 40 equal bins with their `edges`; `values` is how many there were, `covered_s` how far the store reaches back.
+
+    Without a number: {"values": 0, "covered_s": …}. Infinite values count in the maximum only. Raises QueryError, SourceError.
+    """
+    reach = _kept(stores, window)
+    if reach is None:
+        return {"values": 0, "covered_s": 0.0}
+    found = stores.metrics.range(expression, reach, reach.step(MOST_POINTS, floor=FLOOR))
+    numbers = found.values[found.present & ~np.isnan(found.values)]
+    finite = numbers[np.isfinite(numbers)]
+    answer: dict[str, Any] = {"values": int(numbers.size), "covered_s": reach.length.total_seconds()}
+    if not finite.size:
+        return answer | {"values": 0}
+    p50, p95, p99 = np.quantile(finite, (0.5, 0.95, 0.99))
+    counts, edges = np.histogram(finite, bins=40)
+    return answer | {
+        "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(numbers.max()), "min": float(numbers.min()),
+        "counts": counts.tolist(), "edges": edges.tolist(),
+    }  # fmt: skip
+
+
+def _kept(stores: Stores, window: Window) -> Window | None:
+    """The part of the window that the store reaches back to; None where it keeps nothing of it."""
+    oldest = stores.metrics.oldest()
+    if oldest is None or oldest >= window.end:
+        return None
+    return Window(max(window.start, oldest), window.end, window.zone)

@@ -1,0 +1,337 @@
+"""Alerts become notices, and notices arrive: dispatcher and sender together, on both databases."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import select
+
+from lib.alerts.delivery.trial import outcome, send_test, trial_notice
+from lib.alerts.model import Receipt
+from lib.alerts.tables import CooldownRow, NoticeLogRow, SilenceRow
+from lib.state.database import State
+from tests.alerts.delivery.world import World, alert, at, refusal, trouble
+
+
+@pytest.fixture
+def world(state: State) -> World:
+    return World(state)
+
+
+def silence(world: World, start: float, end: float, name: str = "A") -> None:
+    with world.state.writing() as session:
+        session.add(
+            SilenceRow(
+                matchers=[{"name": "alertname", "op": "=", "value": name}], starts_at=at(start), ends_at=at(end),
+                reason="deploy", who="anna", created_at=world.now,
+            )
+        )  # fmt: skip
+
+
+def test_an_alert_is_told_once_and_its_end_once(world: World) -> None:
+    one = world.fire()
+    world.tick(0, 5)
+    world.go(720).resolve(one)
+    world.tick(720, 730)
+
+    assert world.slack.kinds == ["firing", "resolved"]
+    assert world.slack.sent[0].firing[0].value == 7.0
+    assert world.kinds() == ["queued", "sent", "queued", "sent"]
+    assert list(world.told().values()) == [(0, 1)]
+
+
+def test_the_record_and_the_cooldown_are_written_only_after_acceptance(world: World) -> None:
+    world.slack.answers = [trouble()]
+    world.fire()
+    world.turn()
+
+    with world.state.reading() as session:
+        assert session.scalars(select(NoticeLogRow)).all() == []
+        assert session.scalars(select(CooldownRow)).all() == []
+
+    world.go(2).turn()
+
+    assert world.slack.kinds == ["firing"]
+    assert list(world.told().values()) == [(1, 0)]
+    with world.state.reading() as session:
+        assert session.scalars(select(CooldownRow)).one().sent_at == at(2)
+
+
+def test_alerts_of_one_name_are_told_together(world: World) -> None:
+    world.fire(instance="a")
+    world.fire(instance="b")
+    world.turn()
+
+    [notice] = world.slack.sent
+    assert (notice.firing_total, notice.group) == (2, {"alertname": "A"})
+    assert [row.state for row in world.outbox()] == ["superseded", "sent"]
+
+
+def test_what_fired_and_ended_before_it_was_sent_is_not_told(world: World) -> None:
+    world.slack.answers = [trouble()]
+    one = world.fire()
+    world.turn()
+    world.go(0.5).resolve(one)
+    world.tick(1, 60)
+
+    assert world.slack.sent == []
+    assert world.kinds() == ["queued", "retry", "superseded"]
+
+
+def test_a_second_alert_while_the_first_is_told_makes_one_more_notice_that_names_both(world: World) -> None:
+    world.fire(instance="a")
+    world.turn().go(20)
+    world.fire(instance="b")
+    world.turn()
+
+    assert world.slack.kinds == ["firing", "firing"]
+    assert world.slack.sent[1].firing[0].labels["instance"] == "b"
+    assert world.slack.sent[1].firing_total == 2
+
+
+def test_it_is_said_again_after_four_hours_and_not_before(world: World) -> None:
+    world.fire()
+    world.turn()
+
+    world.go(4 * 3600).turn()
+    assert world.slack.kinds == ["firing"]
+
+    world.go(4 * 3600 + 1).turn()
+    assert world.slack.kinds == ["firing", "repeat"]
+
+
+def test_a_rule_says_how_often_it_is_repeated_how_long_it_waits_and_that_its_end_is_not_told(world: World) -> None:
+    told = {"repeat_interval": "10m", "group_wait": "20s", "send_resolved": "false"}
+    one = world.fire(annotations=told, instance="a")
+    world.tick(0, 19)
+    assert (world.slack.sent, world.kinds()) == ([], ["grouped"])
+
+    world.tick(20, 21)
+    world.tick(610, 630)
+    world.go(640).resolve(one)
+    world.tick(640, 700)
+
+    assert world.slack.kinds == ["firing", "repeat"]
+    assert list(world.told().values()) == [(0, 1)]
+
+
+def test_a_silence_counts_from_its_first_moment_up_to_its_last_f31(world: World) -> None:
+    silence(world, 0, 600)
+    world.fire()
+    world.tick(0, 599)
+    assert (world.slack.sent, world.kinds()) == ([], ["silenced"])
+    assert "anna" in world.stories()[0][1]
+
+    world.go(600).turn()
+
+    assert world.slack.kinds == ["firing"]
+
+
+def test_a_silence_that_came_before_the_retry_stops_it(world: World) -> None:
+    world.slack.answers = [trouble()]
+    world.fire()
+    world.turn()
+    silence(world, 0.5, 100)
+    world.tick(1, 99)
+    assert world.slack.sent == []
+
+    world.tick(100, 101)
+    assert world.slack.kinds == ["firing"]
+
+
+def test_the_end_of_a_told_alert_that_was_silenced_meanwhile_is_told_when_the_silence_ends(world: World) -> None:
+    one = world.fire()
+    world.turn()
+    silence(world, 10, 100)
+    world.go(20).resolve(one)
+    world.tick(20, 99)
+    assert world.slack.kinds == ["firing"]
+
+    world.tick(100, 102)
+
+    assert world.slack.kinds == ["firing", "resolved"]
+
+
+def test_an_alert_that_flaps_for_an_hour_is_told_once_in_five_minutes_and_last_as_it_is_f28(world: World) -> None:
+    current: list[int] = []
+
+    def flap(second: float) -> None:
+        if second % 15 == 0:
+            if current:
+                world.resolve(current.pop())
+            else:
+                current.append(world.fire())
+
+    world.tick(0, 3600, 5, flap)
+    world.tick(3605, 4000, 5)
+
+    times = [(one.kind.value, one.at) for one in world.slack.sent]
+    for kind in ("firing", "resolved"):
+        told = [when for what, when in times if what == kind]
+        assert len(told) >= 11
+        assert all((b - a).total_seconds() >= 300 for a, b in pairwise(told))
+    assert times[-1][0] == ("firing" if current else "resolved")
+    assert max(one.suppressed for one in world.slack.sent) >= 5
+
+
+def test_a_new_severity_is_another_alert_and_does_not_cool_down(world: World) -> None:
+    one = world.fire(severity="warning")
+    world.turn().go(10).resolve(one)
+    world.fire(severity="critical")
+    world.turn()
+
+    assert [notice.firing[0].severity for notice in world.slack.sent] == ["warning", "critical"]
+
+
+def test_the_cooldown_outlives_a_restart(world: World) -> None:
+    one = world.fire()
+    world.turn().go(10).resolve(one)
+    world.turn()
+    world.restart()
+    world.go(20).fire()
+    world.tick(20, 299)
+    assert world.slack.kinds == ["firing", "resolved"]
+
+    world.tick(300, 301)
+    assert world.slack.kinds == ["firing", "resolved", "firing"]
+    assert world.slack.sent[-1].suppressed == 1
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_clock_that_jumps_suppresses_nothing_f12(world: World, jump: float) -> None:
+    world.go(7200).fire()
+    world.turn()
+    world.go(7200 + jump)
+    world.fire(instance="b")
+    world.turn()
+
+    assert {one.labels.get("instance") for notice in world.slack.sent for one in notice.firing} == {None, "b"}
+
+
+def test_a_record_from_the_future_counts_as_old_once(world: World) -> None:
+    world.go(7200).fire()
+    world.turn()
+
+    world.tick(3600, 3700)
+
+    assert world.slack.kinds == ["firing", "repeat"]
+    assert "clock was put back" in world.stories()[-2][1]
+
+
+def test_a_storm_of_ten_thousand_is_few_notices_with_true_totals_f27(world: World) -> None:
+    rows = [
+        world.row({"alertname": f"Rule{number % 200}", "severity": "warning", "n": str(number)}, {})
+        for number in range(10_000)
+    ]
+    with world.state.writing() as session:
+        session.add_all(rows)
+        session.flush()
+        world.dispatcher.dispatch(session, world.now)
+
+    world.tick(0, 59)
+
+    assert len(world.slack.sent) <= 10
+    assert sum(notice.firing_total for notice in world.slack.sent) == 10_000
+    assert world.slack.sent[-1].groups == 195
+    assert sum(firing for firing, _ in world.told().values()) == 10_000
+
+
+def test_a_storm_that_comes_in_drops_stays_within_ten_a_minute(world: World) -> None:
+    world.tick(0, 300, then=lambda second: world.fire(f"Rule{second}"))
+
+    moments = [notice.at for notice in world.slack.sent]
+    assert all(sum(0 <= (other - one).total_seconds() < 60 for other in moments) <= 10 for one in moments)
+    world.tick(301, 330)
+    assert sum(notice.firing_total for notice in world.slack.sent) == 301
+
+
+def test_too_many_requests_is_obeyed_and_then_delivered_f19(world: World) -> None:
+    world.slack.answers = [trouble(429, 30)]
+    world.fire()
+    world.tick(0, 29)
+    world.fire("B")
+    world.tick(29, 29)
+    assert world.slack.sent == []
+
+    world.tick(30, 31)
+
+    assert [notice.group["alertname"] for notice in world.slack.sent] == ["A", "B"]
+
+
+def test_tries_come_after_one_two_four_seconds_up_to_five_minutes_for_a_day_f19(world: World) -> None:
+    world.slack.answers = [trouble() for _ in range(2000)]
+    world.fire()
+    due = []
+    world.turn()
+    for _ in range(20):
+        row = world.outbox()[-1]
+        due.append((row.due_at - world.now).total_seconds())
+        world.now = row.due_at
+        world.turn()
+
+    assert due[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert set(due[10:]) == {300}
+    while world.outbox()[-1].state == "waiting":
+        world.now = world.outbox()[-1].due_at
+        world.turn()
+    assert 86_400 < (world.now - at(0)).total_seconds() < 86_400 + 900
+    assert world.kinds() == ["queued", "retry", "failed", "channel_broken"] or world.kinds() == [
+        "queued",
+        "retry",
+        "failed",
+    ]
+
+
+def test_a_refusal_for_good_breaks_the_channel_and_every_other_one_is_told_f20(state: State) -> None:
+    world = World(state, "slack", "email", "webhook")
+    world.slack.answers = [refusal()]
+    world.fire()
+    world.tick(0, 5)
+
+    for name in ("email", "webhook"):
+        told = [notice.group["alertname"] for notice in world.channels[name].sent]
+        assert told == ["A", "ChannelBroken"]
+    assert world.slack.sent == []
+    broken = world.channels["email"].sent[1].firing[0]
+    assert (broken.labels["channel"], broken.severity) == ("slack", "critical")
+
+
+def test_a_part_of_the_recipients_is_tried_again_alone_f21(state: State) -> None:
+    world = World(state, "email")
+    mail = world.channels["email"]
+    mail.answers = [Receipt(250, "accepted for 1 of 2", 1.0, ["late@example.com"]), trouble(451)]
+    world.fire()
+    world.tick(0, 10)
+
+    assert [list(to) for to in mail.tos] == [[], ["late@example.com"]]
+    assert [row.state for row in world.outbox()] == ["sent", "sent"]
+
+
+def test_a_test_leaves_no_trace_in_records_cooldowns_and_stories(world: World) -> None:
+    with world.state.writing() as session:
+        number = send_test(session, "slack", trial_notice(alert("Drill"), world.now), world.now)
+    world.turn()
+
+    with world.state.reading() as session:
+        found = outcome(session, number)
+        assert found is not None
+        assert (found.state, found.code, found.over) == ("sent", 200, True)
+    assert world.slack.sent[0].test
+    assert world.told() == {}
+    assert world.stories() == []
+
+
+def test_a_test_that_fails_is_tried_once_and_breaks_nothing(world: World) -> None:
+    world.slack.answers = [refusal()]
+    with world.state.writing() as session:
+        number = send_test(session, "slack", trial_notice(alert("Drill"), world.now), world.now)
+    world.tick(0, 5)
+
+    with world.state.reading() as session:
+        found = outcome(session, number)
+        assert found is not None
+        assert (found.state, found.code, found.reply) == ("failed", 404, "HTTP 404: no_service")
+    world.fire()
+    world.turn()
+    assert world.slack.kinds == ["firing"]
