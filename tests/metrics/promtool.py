@@ -144,6 +144,8 @@ def wrong(texts: Sequence[str], moments: Sequence[timedelta], theirs: list[Answe
 
 def check_rules(file: Path) -> str:
     """What promtool says about a rule file; a refusal fails the test."""
-    done = subprocess.run([tool(), "check", "rules", str(file)], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [tool(), "check", "rules", str(file)], check=False, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
