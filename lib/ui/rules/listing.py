@@ -50,8 +50,9 @@ _COLUMNS = {
 def listing() -> None:
     """Every rule, the worst first; a click opens one. Raises SourceError, SettingsError."""
     standings = state.standings()
+    database = runtime.current().state
     try:
-        now = rule_board.board(state.database())
+        now = rule_board.board(database) if database is not None else {}
     except SourceError as error:
         now = {}
         st.caption(f":orange[◆] How they are is not known: {text.esc_md(error)}")

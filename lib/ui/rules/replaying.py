@@ -114,7 +114,10 @@ def who_is_told(rule: Rule) -> str:
 
 
 def _silences(window: Window) -> list[Silence]:
-    with state.database().reading() as session:
+    database = runtime.current().state
+    if database is None:
+        return []
+    with database.reading() as session:
         return silences.every(session, window.start)
 
 
