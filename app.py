@@ -15,7 +15,10 @@ from pathlib import Path
 import streamlit as st
 
 from lib import http, own_log, settings, wiring
-from lib.errors import OpsError, SettingsError
+from lib.alerts.api import AlertApi
+from lib.errors import OpsError, SettingsError, SourceUnavailable
+from lib.heartbeats import api as heartbeats
+from lib.heartbeats.log import HeartbeatLog
 from lib.identity.sign_in import OpenIdConnect
 from lib.settings import Settings
 from lib.status import WorkerStatus
@@ -64,12 +67,26 @@ def status() -> WorkerStatus:
     return now
 
 
+API = AlertApi(SETTINGS.api_token, lambda: runtime.current().state)
+
+
+def heartbeat_log() -> HeartbeatLog:
+    """Where heartbeats are kept. Raises SourceUnavailable before the start and after the end."""
+    state = runtime.current().state if runtime.installed() else None
+    if state is None:
+        raise SourceUnavailable("the dashboard is not ready", HeartbeatLog.name)
+    return HeartbeatLog(state)
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Stores and worker live as long as the server; everything imported by then is left out of later collections."""
     stores, worker = open_or_end()
     worker.start()
-    runtime.install(runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state))
+    API.dispatch = worker.dispatch
+    runtime.install(
+        runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, worker.apply_retention, stores.checklists)
+    )
     for module in WARM:
         importlib.import_module(module)
     gc.collect()
@@ -93,7 +110,7 @@ def on_script_error(error: BaseException) -> bool:
 app = st.App(
     Path(__file__).parent / "lib" / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=http.routes(status),
+    routes=http.routes(status, [*API.routes(), *heartbeats.routes(SETTINGS, heartbeat_log)]),
     middleware=http.middleware(SETTINGS, OIDC),
     on_script_error=on_script_error,
 )

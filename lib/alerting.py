@@ -11,8 +11,10 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from lib.alerts.delivery.assembly import Delivery
+from lib.alerts.delivery.history import DeliveryHistory
 from lib.alerts.engine.evaluator import Evaluator
-from lib.alerts.engine.keeping import drop_old_alerts, drop_old_stories
+from lib.alerts.engine.keeping import drop_old_alerts
+from lib.alerts.engine.taken import Taken
 from lib.alerts.lease import RENEW_S, Lease
 from lib.alerts.rules import Rule
 from lib.collect.cadence import Clock, utc_now
@@ -49,16 +51,23 @@ class Alerting:
         self.lease = Lease(stores.state, clock=clock)
         self._clock = clock
         self.delivery = Delivery(
-            settings, stores.state, self.rules, clock=clock, holds=self.lease.holds, healthy=self.healthy
+            settings,
+            stores.state,
+            lambda: self._rulebook.rules,
+            clock=clock,
+            holds=self.lease.holds,
+            healthy=self.healthy,
         )
+        source = stores.prometheus if settings.rules_from == "prometheus" else None
+        self._taken = Taken(stores.state, source, self.lease, self.delivery.dispatcher.dispatch, clock=clock)
         self._evaluator = Evaluator(
             stores.state, stores.stores.metrics, self.rules, self.lease, self.delivery.dispatcher.dispatch,
             interval_s=settings.rules_interval_s, clock=clock,
         )  # fmt: skip
 
     def rules(self) -> tuple[Rule, ...]:
-        """The rules that are evaluated here."""
-        return self._rulebook.rules
+        """The rules that are evaluated here: where a Prometheus evaluates, only those of the product about itself."""
+        return self._rulebook.own if self._taken.takes else self._rulebook.rules
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -68,6 +77,7 @@ class Alerting:
             Task("rules", FOLLOW_S, self._rulebook.follow),
             Task("evaluation", LOOK_S, self._evaluator.look),
             Task("keeping alerts", KEEP_S, self._evaluator.keep),
+            Task("alerts of Prometheus", self._settings.rules_interval_s, self._taken.turn),
             *(Task(*loop) for loop in self.delivery.loops()),
         )
 
@@ -77,7 +87,7 @@ class Alerting:
         settings = self._settings
         return (
             Policy(_Kept("alerts", self._state, drop_old_alerts), settings.retention_alerts_days),
-            Policy(_Kept("alert stories", self._state, drop_old_stories), settings.retention_stories_days),
+            Policy(DeliveryHistory(self._state), settings.retention_stories_days),
         )
 
     def status(self) -> AlertingStatus:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -24,7 +26,7 @@ from lib.children import Child, ChildDied
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_S = 60.0
-FIRST_PORT, SIMULATOR_PORTS, SIMULATOR_NEEDS = 8501, 9310, 6
+FIRST_PORT, SIMULATOR_PORTS, SIMULATOR_NEEDS = 8501, 9310, 7
 SEED = 1
 
 
@@ -42,6 +44,7 @@ class Demo:
     keep: bool
     pace: float
     began: float = field(default_factory=time.time)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     children: list[Child] = field(default_factory=list)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +66,7 @@ class Demo:
                                 "--port-base", str(base), "--pace", str(self.pace), "--follow-stdin"])  # fmt: skip
         newest = self._child("past", self._past(base, "newest"))
         known = self.days <= 0 or (self.keep and (self.folder / "store").exists())
-        await simulator.start(follow=True)
+        await simulator.start(follow=True, environment=os.environ | self._told_of_backups())
         if not known:
             await newest.start()
         addresses = await self._addresses(simulator)
@@ -72,6 +75,7 @@ class Demo:
         history = asyncio.create_task(self._history(newest, base)) if not known else None
         await self._until_ready(simulator, dashboard)
         _say(f"The dashboard is at http://127.0.0.1:{self.port}\nFaults are switched at {addresses['control']}/faults")
+        _say(f"Slack messages and mail arrive at {addresses['control']}/inbox")
         _say("Ctrl-C ends all of it.")
         await self._watch(simulator, dashboard, history)
 
@@ -109,6 +113,24 @@ class Demo:
             "HALO_OPS_DEMO": "true",
             "HALO_OPS_SIMULATOR_URL": addresses["control"],
             "HALO_OPS_PORT": str(self.port),
+            "SLACK_WEBHOOK_URL": addresses["slack"],
+            "HALO_OPS_ALERT_PRIVATE_HOSTS": urlsplit(addresses["slack"]).netloc,
+            "HALO_OPS_SMTP_HOST": "127.0.0.1",
+            "HALO_OPS_SMTP_PORT": str(addresses["mail"]),
+            "HALO_OPS_SMTP_SECURITY": "none",  # on loopback, to the simulator
+            "HALO_OPS_SMTP_FROM": "halo-ops@demo.invalid",
+            "HALO_OPS_SMTP_TO": "on-call@demo.invalid",
+            "HALO_OPS_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "HALO_OPS_HEARTBEAT_TOKEN": self.token,
+            "HALO_OPS_HEARTBEATS": "backup=24h/2h",
+            "HALO_OPS_BACKUP_FILES": str(self.folder / "simulator" / "*.backup"),
+        }
+
+    def _told_of_backups(self) -> dict[str, str]:
+        """Where the simulated integration says that its backup ended."""
+        return {
+            "SIMULATOR_HEARTBEAT_URL": f"http://127.0.0.1:{self.port}/api/heartbeat/backup",
+            "SIMULATOR_HEARTBEAT_TOKEN": self.token,
         }
 
     async def _until_ready(self, *children: Child) -> None:

@@ -6,7 +6,7 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -42,8 +42,9 @@ _PORT = re.compile(r":\d+$")
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def routes(get_status: Callable[[], WorkerStatus]) -> list[BaseRoute]:
-    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js` and `/api/health` (unknown `/api/…` is a JSON 404).
+def routes(get_status: Callable[[], WorkerStatus], api: Sequence[BaseRoute] = ()) -> list[BaseRoute]:
+    """`/livez`, `/readyz`, `/metrics`, `/assets/plotly.min.js`, `/api/health` and what `api` adds to `/api` (anything
+    else there is a JSON 404).
 
     Liveness depends on nothing but this process; readiness fails while a loop of the worker is stuck.
     """
@@ -71,7 +72,7 @@ def routes(get_status: Callable[[], WorkerStatus]) -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         Route("/assets/plotly.min.js", plotly),
-        Mount("/api", routes=[Route("/health", health), Route("/{rest:path}", _no_such_route)]),
+        Mount("/api", routes=[Route("/health", health), *api, Route("/{rest:path}", _no_such_route)]),
     ]
 
 

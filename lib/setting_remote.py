@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ class RemoteStores(BaseSettings):
     elasticsearch_node: str = setting(
         "",
         "Elasticsearch 8 or 9 to read the logs from: comma-separated http(s) URLs. Empty: the embedded store. "
-        "While it is set, log files are not followed here.",
+        "While it is set, log files are followed only to ship them there (HALO_OPS_SHIP_TO_ELASTICSEARCH).",
         name="ELASTICSEARCH_NODE",
     )
     es_username: str = setting("", "Elasticsearch user; it needs only the right to read the index.", name="ES_USERNAME")
@@ -42,6 +43,16 @@ class RemoteStores(BaseSettings):
     es_verify: bool = setting(True, "Checks the Elasticsearch certificate. Off only for a test.")
     es_index: str = setting(
         "halopsa-integration-*", "Indices, aliases or data streams with the logs: comma-separated, * allowed."
+    )
+    ship_to_elasticsearch: bool = setting(
+        False,
+        "With ELASTICSEARCH_NODE: follow HALO_OPS_LOG_FILES and write their records there. The user then needs the rights "
+        "create_doc, create_index and read on the index.",
+    )
+    ship_index: str = setting(
+        "halopsa-integration-{day}",
+        "Where shipped records go: {day} becomes the record's day, 2026.03.10; without it, a data stream or an alias. "
+        "HALO_OPS_ES_INDEX must cover it.",
     )
     prometheus_url: str = setting(
         "",
@@ -131,6 +142,24 @@ class RemoteStores(BaseSettings):
         if not all(_INDEX.fullmatch(name) for name in text.split(",")):
             raise ValueError("each must be a name such as halopsa-integration-*: small letters, no * at the start")
         return text
+
+    @field_validator("ship_index")
+    @classmethod
+    def _target(cls, text: str) -> str:
+        if not _INDEX.fullmatch(text.replace("{day}", "2026.03.10", 1)) or "*" in text:
+            raise ValueError("must be a name such as halopsa-integration-{day}: small letters, no *")
+        return text
+
+    @model_validator(mode="after")
+    def _shipped_is_read(self) -> Self:
+        if not self.ship_to_elasticsearch:
+            return self
+        if not self.elasticsearch_node:
+            raise ValueError("HALO_OPS_SHIP_TO_ELASTICSEARCH: needs ELASTICSEARCH_NODE")
+        name = self.ship_index.replace("{day}", "2026.03.10")
+        if not any(fnmatchcase(name, pattern) for pattern in self.es_index.split(",")):
+            raise ValueError(f"HALO_OPS_SHIP_INDEX: {name} is not covered by HALO_OPS_ES_INDEX, {self.es_index}")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_sign_in(self) -> Self:

@@ -15,11 +15,13 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from lib.errors import SettingsError
 from lib.redact import redact_text
+from lib.setting_api import AlertApi
 from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_rules import RuleSettings
 from lib.setting_sources import PREFIX, FileSource, setting, variable_names
+from lib.setting_watch import Watched
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHORTEST_SECRET = 24
@@ -27,7 +29,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(AlertChannels, RuleSettings, RemoteStores):
+class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings, Watched):
     """Read from the environment, `*_FILE` files and `.env`, in that order of preference."""
 
     model_config = SettingsConfigDict(
@@ -38,7 +40,9 @@ class Settings(AlertChannels, RuleSettings, RemoteStores):
         frozen=True,
         hide_input_in_errors=True,
     )
-    LISTS: ClassVar[tuple[str, ...]] = ("log_files", "scrape_targets", "health_targets", "hosts", "admins", "operators")
+    LISTS: ClassVar[tuple[str, ...]] = (
+        "log_files", "scrape_targets", "health_targets", "hosts", "admins", "operators", "backup_files", "heartbeats",
+    )  # fmt: skip
 
     data_dir: Path = setting(Path("data"), "Folder of the embedded stores (created if missing).")
     log_files: Names = setting(
@@ -89,6 +93,7 @@ class Settings(AlertChannels, RuleSettings, RemoteStores):
     default_role: Literal["", "viewer", "operator", "admin"] = setting(
         "", "Role of everybody else. Empty: viewer; without sign-in admin for who sits at this machine."
     )
+    checklists_dir: str = setting("", "Folder of *.yaml checklists. Empty: the shipped ones.")
     demo: bool = setting(False, "Shows the DEMO badge: the data comes from the simulator.")
     simulator_url: str = setting("", "Control address of the simulator (demo mode only).")
     log_level: Literal["debug", "info", "warning", "error"] = setting(

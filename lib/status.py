@@ -142,12 +142,49 @@ class AlertingStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskStatus:
+    """One mount: `holds` says what of ours lies on it. `free_ratio` is 0-1 of what may be used."""
+
+    mount: str
+    holds: str
+    free_bytes: int
+    total_bytes: int
+    free_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What retention last did to one store: `dropped` from before `older_than`; `error` "" where it went well."""
+
+    store: str
+    days: int
+    older_than: datetime
+    dropped: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStatus:
+    """What is watched besides the service: mounts, the files of the embedded stores (name and bytes), backups (each way
+    that tells of one, with its time or None), heartbeats that are late, and what retention last did (`retained_at` None:
+    not yet). `backups` maps a way's name to its time or None, `late` a heartbeat's name to whether it is late."""
+
+    disks: tuple[DiskStatus, ...] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
+    backups: Mapping[str, datetime | None] = field(default_factory=dict)
+    late: Mapping[str, bool] = field(default_factory=dict)
+    retained: tuple[Retained, ...] = ()
+    retained_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """Everything about the collection at `at`. `tail` are the tail's own counters (`lag_bytes` among them).
 
     `unreadable` are log files that cannot be read, with the reason; `not_followed` says why none is followed, "" otherwise.
     `replaced` are the stores that began anew since the start because their file was damaged, with the name that the old
-    file has now. `metric_source` is the remote metric store, None where metrics are in the embedded one.
+    file has now. `checklist_overdue` counts items (None: not known).
+    `metric_source` is the remote metric store, None where metrics are in the embedded one.
     """
 
     at: datetime
@@ -164,6 +201,8 @@ class WorkerStatus:
     metric_source: SourceStatus | None = None
     not_followed: str = ""
     alerting: AlertingStatus = AlertingStatus()
+    checklist_overdue: int | None = None
+    watch: WatchStatus = WatchStatus()
 
     @property
     def log_age_s(self) -> float | None:

@@ -29,6 +29,9 @@ class StatusCollector(Collector):
         if status.metric_source is not None:
             up = float(not status.metric_source.error)
             yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
+        if status.checklist_overdue is not None:
+            late = float(status.checklist_overdue)
+            yield _gauge("halo_ops_checklist_overdue", "Checklist items that should be done by now.", [((), late)])
         yield from _tail_families(status)
         yield _gauge(
             "halo_ops_lost_bytes", "Log bytes lost unread in the last 24 h.", [((), float(status.gaps.lost_bytes))]
@@ -40,6 +43,7 @@ class StatusCollector(Collector):
         yield _gauge(
             "halo_ops_store_replaced", "1 where a damaged file was replaced since the start.", replaced, ("store",)
         )
+        yield from _watch_families(status)
         yield from _task_families(status)
         yield from _alerting_families(status)
         yield from _target_families("scrape", status.scrapes)
@@ -71,6 +75,22 @@ def _tail_families(status: WorkerStatus) -> Iterable[Metric]:
     for name, value in status.tail.items():
         if name.startswith("lag"):
             yield _gauge(f"halo_ops_tail_{name}", "How far the tail is behind the files.", [((), value)])
+
+
+def _watch_families(status: WorkerStatus) -> Iterable[Metric]:
+    watch, mount = status.watch, ("mount",)
+    ratios = [((disk.mount,), disk.free_ratio) for disk in watch.disks]
+    yield _gauge("halo_ops_disk_free_ratio", "Free share of a mount that holds data, logs or backups.", ratios, mount)
+    free = [((disk.mount,), float(disk.free_bytes)) for disk in watch.disks]
+    yield _gauge("halo_ops_disk_free_bytes", "Free bytes of the same mount.", free, mount)
+    files = [((name,), float(size)) for name, size in watch.files.items()]
+    yield _gauge("halo_ops_store_bytes", "Size of an embedded store's file.", files, ("file",))
+    ages = [
+        ((name,), max((status.at - at).total_seconds(), 0.0)) for name, at in watch.backups.items() if at is not None
+    ]
+    yield _gauge("halo_ops_backup_age_seconds", "Age of the last good backup, by what tells of it.", ages, ("name",))
+    late = [((name,), float(is_late)) for name, is_late in watch.late.items()]
+    yield _gauge("halo_ops_heartbeat_late", "1 where an expected heartbeat is late.", late, ("name",))
 
 
 def _task_families(status: WorkerStatus) -> Iterable[Metric]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +11,15 @@ from typing import Protocol
 import stamina.instrumentation
 
 from lib.alerts.rulebook import Rulebook
+from lib.checklists import versions
 from lib.collect import health_series
 from lib.errors import SettingsError
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic.client import Access as ElasticAccess
 from lib.logs.elastic.client import Connection
+from lib.logs.elastic.ship import Shipper
+from lib.logs.elastic.shipped import ShippedLogs
 from lib.logs.elastic.store import ElasticLogs
 from lib.logs.ingest import LogSink
 from lib.metrics.base import MetricStore
@@ -68,7 +71,8 @@ class OpenStores:
     """The stores of this process; `stores` is what pages and signals get.
 
     `prometheus` is asked for metrics where it is set; `metrics` then holds only what this process finds out by itself.
-    `log_database` is the log store where this process fills it; None where the logs are read from Elasticsearch.
+    `checklists` are the files that saved ones override.
+    `log_database` is the log store where this process fills it; None where others fill Elasticsearch.
     """
 
     logs: LogStore
@@ -79,6 +83,7 @@ class OpenStores:
     rulebook: Rulebook
     prometheus: PrometheusMetrics | None = None
     log_database: LogDatabase | None = None
+    checklists: versions.Folder = field(default_factory=versions.Folder)
 
     @property
     def stores(self) -> Stores:
@@ -97,11 +102,12 @@ def open_stores(settings: Settings) -> OpenStores:
     """Opens the embedded stores in `settings.data_dir` (made if missing), those that the settings name instead, and the
     state wherever the settings keep it.
 
-    A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule or CA file,
+    A remote store is not asked yet: while it is down, pages say so. Raises SettingsError for a wrong rule, checklist or CA file,
     and SourceUnavailable that names the process that holds the stores or why the folder cannot be written.
     """
+    checklists = open_checklists(settings)
     with ExitStack() as opened:
-        database = None if settings.elasticsearch_node else DuckLogs(settings.data_dir / "logs.duckdb")
+        database = open_log_database(settings)
         logs = database or open_elastic(settings)
         opened.callback(logs.close)
         metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
@@ -115,7 +121,12 @@ def open_stores(settings: Settings) -> OpenStores:
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
-        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database)
+        return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database, checklists)
+
+
+def open_checklists(settings: Settings) -> versions.Folder:
+    """The checklists of the files. Raises SettingsError that lists every mistake in them."""
+    return versions.Folder(Path(settings.checklists_dir) if settings.checklists_dir else versions.SHIPPED)
 
 
 def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
@@ -134,18 +145,39 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
     return PrometheusMetrics(access, job=settings.job)
 
 
+def open_log_database(settings: Settings) -> DuckLogs | ShippedLogs | None:
+    """The log store that this process fills: embedded, or Elasticsearch with its positions in the same embedded file."""
+    path = settings.data_dir / "logs.duckdb"
+    if not settings.elasticsearch_node:
+        return DuckLogs(path)
+    if not settings.ship_to_elasticsearch:
+        return None
+    connection = open_connection(settings)
+    ledger = DuckLogs(path)
+    shipper = Shipper(elastic_access(settings), settings.ship_index, ledger)
+    return ShippedLogs(connection, shipper, ledger, clean=lambda value: redact(value)[0])
+
+
 def open_elastic(settings: Settings) -> ElasticLogs:
     """The logs in Elasticsearch; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
-    access = ElasticAccess(
+    return ElasticLogs(open_connection(settings), clean=lambda value: redact(value)[0])
+
+
+def elastic_access(settings: Settings) -> ElasticAccess:
+    """Where the cluster is and who asks."""
+    return ElasticAccess(
         hosts_of(settings.elasticsearch_node), settings.es_index, settings.es_username,
         settings.es_password.get_secret_value(), settings.es_api_key.get_secret_value(),
         settings.es_bearer_token.get_secret_value(), settings.es_ca_file, settings.es_verify,
     )  # fmt: skip
+
+
+def open_connection(settings: Settings) -> Connection:
+    """The connection to the cluster; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
     try:
-        connection = Connection(access)
+        return Connection(elastic_access(settings))
     except (OSError, ValueError) as error:
         raise SettingsError(f"HALO_OPS_ES_CA_FILE: {settings.es_ca_file} cannot be used ({error})") from error
-    return ElasticLogs(connection, clean=lambda value: redact(value)[0])
 
 
 def open_health(settings: Settings, state: State) -> SqlHealthLog:

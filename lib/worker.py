@@ -7,32 +7,43 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
 from lib import own_log, wiring
 from lib import settings as configuration
 from lib.alerting import Alerting
+from lib.alerts import pushed
+from lib.alerts.console.drill import RANGE
+from lib.checklists import questions, runs, versions
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
 from lib.collect.import_progress import load_progress
 from lib.collect.probe import Prober
-from lib.collect.retention import Policy, retain
+from lib.collect.retention import Policy, applied, refuse_failures
 from lib.collect.scrape import Scraper
 from lib.collect.tail import Tail
+from lib.collect.watch import Watch
 from lib.errors import OpsError, SettingsError, SourceError
+from lib.heartbeats.log import HeartbeatLog
 from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
 from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
-from lib.status import GapStatus, ImportStatus, SourceStatus, WorkerStatus
+from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerStatus
 from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
 
-TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S = 0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0
+CHECKLISTS_S, EXPIRE_S = 5.0, 15.0
+TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S, WATCH_S = (
+    0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0, 30.0,
+)  # fmt: skip
 GAPS_EVERY, GAPS_SOON = timedelta(minutes=1), timedelta(seconds=10)
 IMPORT_GONE = timedelta(minutes=2)
 """An import that has not told of any progress for this long has ended, whatever its last word was."""
@@ -54,6 +65,7 @@ class Worker:
         self._newest_log: datetime | None = None
         self._imports = ImportStatus()
         self._mended = False
+        self._overdue: int | None = None
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._database = stores.log_database
@@ -65,6 +77,9 @@ class Worker:
         self._prober = Prober(
             settings.health_targets, settings.job, stores.health, stores.metrics, settings.probe_interval_s, clock=clock
         )
+        self._heartbeats = HeartbeatLog(stores.state)
+        self._watch = Watch(settings, stores.stores.metrics, self._heartbeats, clock)
+        self._retaining = threading.Lock()
         self._loops: list[Loop] = []
         if self._tail is None and settings.log_files:
             _log.warning(NOT_FOLLOWED)
@@ -77,13 +92,14 @@ class Worker:
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
+        self._loop("pushed alerts", EXPIRE_S, self._expire)
         self._alerting = Alerting(settings, stores, clock=clock)
         for task in self._alerting.tasks:
             self._loop(*task)
-        own = OwnMetrics(
-            StatusCollector(self.status).collect, stores.metrics, f"{settings.address}:{settings.port}", clock=clock
-        )
+        own = OwnMetrics(self._own_figures, stores.metrics, f"{settings.address}:{settings.port}", clock=clock)
         self._loop("own figures", METRICS_S, own.write)
+        self._loop("checklists", CHECKLISTS_S, self._keep_checklists)
+        self._loop("watch", WATCH_S, self._watch.look)
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
         loop = Loop(name, period_s, turn, self._clock)
@@ -125,6 +141,8 @@ class Worker:
             tasks=tuple(loop.status() for loop in self._loops),
             metric_source=self._metric_source,
             alerting=self._alerting.status(),
+            checklist_overdue=self._overdue,
+            watch=self._watch.status,
         )
 
     def _replaced(self) -> dict[str, str]:
@@ -184,14 +202,43 @@ class Worker:
         return ImportStatus(min(told.done_bytes, told.total_bytes), told.total_bytes, told.current)
 
     def _retain(self) -> None:
+        refuse_failures(self.apply_retention())
+
+    def apply_retention(self) -> tuple[Retained, ...]:
+        """Drops what is older than the settings keep, now, and says what that did per store; one at a time."""
         stores, settings = self._stores, self._settings
         policies = (
             *((Policy(self._database, settings.retention_logs_days),) if self._database else ()),
             Policy(stores.metrics, settings.retention_metrics_days),
             Policy(stores.health, settings.retention_health_days),
             *self._alerting.policies,
+            Policy(self._heartbeats, settings.retention_health_days),
         )
-        retain(policies, self._clock())
+        with self._retaining:
+            done = applied(policies, self._clock())
+            self._watch.retained(self._clock(), done)
+        return done
+
+    def _keep_checklists(self) -> None:
+        """Opens and closes runs and counts what is overdue; a file with a mistake is told, and the last good one serves."""
+        state, folder, now = self._stores.state, self._stores.checklists, self._clock()
+        runs.keep(state, versions.history(state, folder.checklists()), self._settings.zone, now)
+        self._overdue = questions.overdue(state, now)
+        if folder.problem:
+            raise SettingsError(folder.problem)
+
+    def dispatch(self, session: Session, now: datetime) -> None:
+        """Decides about notices in the transaction that took in a pushed alert. Where another process sends, that one decides."""
+        if self._alerting.lease.holds(session):
+            self._alerting.delivery.dispatcher.dispatch(session, now)
+
+    def _own_figures(self) -> Iterable[Metric]:
+        return (*StatusCollector(self.status).collect(), *RANGE.collect())
+
+    def _expire(self) -> None:
+        with self._stores.state.writing() as session:
+            if pushed.expire(session, now := self._clock()):
+                self.dispatch(session, now)
 
     def _ask(self) -> None:
         """Scrapes and probes until the worker stops; comes back early only by raising."""

@@ -129,7 +129,8 @@ def body() -> None:
     left, right = st.columns(2)
     with left, panel("Errors and warnings", height=240):
         cards.trend("error_trend", key="trend", quiet="No error or warning", build=charts.stacked_bars,
-                    colours=LEVEL_COLOURS, alt="Errors and warnings per bucket over time, stacked by level")  # fmt: skip
+                    colours=LEVEL_COLOURS, alerts=("HighErrorRate",),
+                    alt="Errors and warnings per bucket over time, stacked by level")  # fmt: skip
     with right, panel("Failed requests", height=240):
         cards.trend("http_error_ratio", key="ratio", unit="%", rule="HighErrorRate", metric="http_requests_total",
                     quiet="No requests", build=cards.percent, names={"value": "failed"},

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.ui import cache, cards, text
+from lib.ui.alerts.glance import glance
 from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.pages import entry
@@ -65,6 +66,8 @@ def changed() -> None:
 
 
 def body() -> None:
+    with panel(""):
+        glance()
     with panel(""):
         areas()
     with panel(""):

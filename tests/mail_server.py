@@ -28,6 +28,15 @@ class Mailbox:
     hang_s: float = 0.0
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     tls_seen: list[bool] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
+    ) -> list[str]:
+        """Greets."""
+        session.host_name = hostname
+        self.commands.append("EHLO")
+        return answers
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -40,6 +49,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keeps the mail where it is taken."""
+        self.commands.append("DATA")
         await asyncio.sleep(self.hang_s)
         if self.data.startswith("250"):
             content = envelope.content
@@ -47,7 +57,9 @@ class Mailbox:
             mail = message_from_bytes(content, policy=default)
             assert isinstance(mail, EmailMessage)
             self.taken.append((list(envelope.rcpt_tos), mail))
-            self.tls_seen.append(server.transport.get_extra_info("sslcontext") is not None)
+            self.tls_seen.append(
+                server.transport is not None and server.transport.get_extra_info("sslcontext") is not None
+            )
         return self.data
 
 
@@ -66,7 +78,8 @@ def mail_server(
     if starttls:
         options = {"tls_context": starttls, "require_starttls": True}
     if sign_in:
-        options |= {"authenticator": _accepts, "auth_required": True}
+        covered = bool(starttls or tls)
+        options |= {"authenticator": _accepts, "auth_required": covered, "auth_require_tls": covered}
     controller = Controller(box, hostname="127.0.0.1", port=port, ssl_context=tls, **options)
     controller.start()
     try:

@@ -15,6 +15,10 @@ FORBIDDEN = {
     "lib/collect": ("lib.ui", "lib.signals", "lib.simulator", *UI),
     "lib/signals": ("lib.ui", "lib.collect", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
     "lib/alerts": ("lib.ui", "lib.simulator", *UI),
+    "lib/heartbeats": ("lib.ui", "lib.signals", "lib.alerts", "lib.simulator", *UI),
+    "lib/capacity": ("lib.ui", "lib.alerts", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
+    "lib/handover": ("lib.ui", "lib.simulator", "duckdb", "httpx", "elasticsearch", *UI),
+    "lib/checklists": ("lib.ui", "lib.simulator", *UI),
     "lib/telemetry": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/simulator": ("lib.ui", "lib.signals", "lib.logs", "lib.metrics", "lib.collect", "lib.settings", *UI),
     "lib/contract": ("lib.ui.cache", "lib.ui.runtime", "lib.simulator", "lib.settings", *UI),
@@ -22,6 +26,8 @@ FORBIDDEN = {
     "lib/ui": ("lib.simulator", "duckdb", "httpx", "elasticsearch", "sqlalchemy"),
     "pages": ("lib.logs", "lib.metrics", "lib.collect", "lib.simulator", "lib.state", "duckdb", "httpx", "sqlalchemy"),
 }
+LISTS = {Path("lib/state/tables.py")}
+"""Registries: they name whose each entry is, and nothing of that part but this name reaches the others."""
 
 
 def imported(path: Path) -> set[str]:
@@ -36,7 +42,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", FORBIDDEN)
 def test_a_part_imports_nothing_from_beyond_its_arrows(folder: str) -> None:
-    files = sorted((ROOT / folder).rglob("*.py"))
+    files = [path for path in sorted((ROOT / folder).rglob("*.py")) if path.relative_to(ROOT) not in LISTS]
 
     crossed = [
         f"{path.relative_to(ROOT)} imports {name}"

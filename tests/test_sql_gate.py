@@ -24,7 +24,7 @@ REVIEWED = {
     },
     "lib/logs/rollup.py": {
         "_BY.replace('status', \"coalesce(CAST(status AS VARCHAR), '')\")",
-        "', '.join((f'sum({name})' for name in SUMS if name != 'records'))",
+        "_NEW",
         "_LATENCY_BY.replace('status', \"coalesce(CAST(status AS VARCHAR), '')\")",
         "_LATENCY_BY", "_BY", "_ADDED", "_ADDED_LATENCY", "RESOLVED_LATENCY", "table", "*select", "chosen",
     },
@@ -34,6 +34,7 @@ REVIEWED = {
     "lib/state/database.py": {"pragma"},
     "lib/state/migrate.py": {"_LOCK"},
     "lib/state/migrations/m0002_audit.py": {"_REFUSAL", "change.lower()", "change"},
+    "lib/state/migrations/m0005_heartbeats_and_notes.py": {"change.lower()", "change"},
 }  # fmt: skip
 
 

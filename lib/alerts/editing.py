@@ -12,13 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lib.alerts.rule_text import LONGEST, diff, with_values
-from lib.alerts.rules import Problem, Rule, read_entry
+from lib.alerts.rules import Rule, read_entry
 from lib.alerts.shipped import Entry, entries, rule_file
 from lib.alerts.tables import RuleVersionRow
 from lib.errors import Refused
 from lib.identity.roles import Action, Actor
 from lib.state.audit import Deed
 from lib.state.database import State
+from lib.yaml_reader import Problem
 
 SOURCE = "rules"
 OWN_GROUP = "edited_in_the_app"

@@ -91,12 +91,18 @@ class Rulebook:
         self._shipped, self._own_names = self._load()
         self._edits: dict[str, Edit] = {}
         self._rules: tuple[Rule, ...] = self._shipped
+        self._own_rules: tuple[Rule, ...] = ()
         self._apply({})
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in force. The same tuple until something changes."""
         return self._rules
+
+    @property
+    def own(self) -> tuple[Rule, ...]:
+        """The rules in force of the product about itself. The same tuple until something changes."""
+        return self._own_rules
 
     @property
     def problem(self) -> str:
@@ -156,8 +162,11 @@ class Rulebook:
         if problems:
             self._problems["edits"] = "\n".join(problems)
         self._edits = edits
+        own = tuple(rule for rule in rules if rule.name in self._own_names)
         if rules != self._rules:
             self._rules = rules
+        if own != self._own_rules:
+            self._own_rules = own
 
     def _stamped(self) -> tuple[tuple[int, int, int] | None, ...]:
         return tuple(_stamp(file) for file in (*self._files, *self._own))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import promql_parser
 import yaml
 
-from lib.errors import SettingsError
+from lib.yaml_reader import NodeReader, Problem, composed, refuse, text_of
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION = re.compile(r"^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?$")
@@ -49,17 +49,6 @@ class Rule:
     def severity(self) -> str:
         """Its `severity` label; "" where it has none."""
         return self.labels.get("severity", "")
-
-
-class Problem(NamedTuple):
-    """What is wrong in a rule text: `line` and `column` count from 1, None where the whole text is meant."""
-
-    line: int | None
-    column: int | None
-    words: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.words}" if self.line is not None else self.words
 
 
 class Threshold(NamedTuple):
@@ -112,22 +101,11 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
 
     Raises SettingsError that lists every problem with file, line, group and rule; unknown keys are problems.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, yaml.SafeLoader)
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    root = composed(text_of(path), path)
     reader = _Reader()
     rules = reader.file(root)
-    if reader.problems:
-        raise SettingsError("\n".join(f"{path}{_line(problem)}: {problem.words}" for problem in reader.problems))
+    refuse(path, reader.problems)
     return rules
-
-
-def _line(problem: Problem) -> str:
-    return "" if problem.line is None else f":{problem.line}"
 
 
 def read_entry(
@@ -151,12 +129,8 @@ def _not_yaml(error: Exception) -> Problem:
     return Problem(mark.line + 1, mark.column + 1, words) if mark is not None else Problem(None, None, words)
 
 
-class _Reader:
-    """Walks the YAML nodes, which know their lines, and collects every problem on the way."""
-
-    def __init__(self) -> None:
-        self._place = ""
-        self.problems: list[Problem] = []
+class _Reader(NodeReader):
+    """Walks the groups and their rules, and collects every problem on the way."""
 
     def file(self, root: yaml.Node | None) -> tuple[Rule, ...]:
         """Every alert rule of the document."""
@@ -230,32 +204,6 @@ class _Reader:
             self._wrong(fields.get("expr"), f"expr must give one value per series, not a range or a text: {text}")
         return text
 
-    def _mapping(self, node: yaml.Node, keys: frozenset[str] | None) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            self._wrong(node, f"must be a mapping of {', '.join(sorted(keys or {'names to texts'}))}")
-            return {}
-        fields: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            if keys is not None and key.value not in keys:
-                self._wrong(key, f"unknown key {key.value!r}: known are {', '.join(sorted(keys))}")
-            if key.value in fields:
-                self._wrong(key, f"key {key.value!r} is there twice")
-            fields[str(key.value)] = value
-        return fields
-
-    def _items(self, node: yaml.Node | None, name: str) -> list[yaml.Node]:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        self._wrong(node, f"`{name}:` must be a list" if node is not None else f"`{name}:` is missing")
-        return []
-
-    def _text(self, fields: Mapping[str, yaml.Node], key: str, parent: yaml.Node) -> str:
-        node = fields.get(key)
-        if isinstance(node, yaml.ScalarNode) and str(node.value).strip():
-            return str(node.value)
-        self._wrong(node or parent, f"`{key}` is missing" if node is None else f"`{key}` must be a text")
-        return ""
-
     def _seconds(self, fields: Mapping[str, yaml.Node], key: str) -> float:
         node = fields.get(key)
         if node is None:
@@ -296,8 +244,3 @@ class _Reader:
             if rule.name and key in seen:
                 self._wrong(None, f"group {rule.group!r}: rule {rule.name!r} is there twice with the same labels")
             seen.add(key)
-
-    def _wrong(self, node: yaml.Node | None, problem: str) -> None:
-        mark = None if node is None else node.start_mark
-        line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
-        self.problems.append(Problem(line, column, f"{self._place}{problem}"))

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lib import settings as configuration
 from lib.collect.import_progress import ImportProgress
-from lib.collect.importer import Importer, Readable
+from lib.collect.importer import Importer, Readable, Tally
 from lib.collect.prometheus_range import Access, PrometheusRange, length_of, moment_of
 from lib.collect.sources import find
 from lib.errors import OpsError
@@ -54,6 +54,22 @@ def summary(importer: Importer) -> str:
             *read.problems,
         ]
     )
+
+
+def soon_dropped(settings: Settings, tally: Tally, now: datetime) -> str:
+    """What to say where some of it is older than what the stores keep; "" where nothing is."""
+    kept = {
+        "log records": ("HALO_OPS_RETENTION_LOGS_DAYS", settings.retention_logs_days, tally.records),
+        "metric samples": ("HALO_OPS_RETENTION_METRICS_DAYS", settings.retention_metrics_days, tally.samples),
+    }
+    short = [
+        f"{what} older than {days} days ({name})"
+        for what, (name, days, read) in kept.items()
+        if read and tally.oldest is not None and tally.oldest < now - timedelta(days=days)
+    ]
+    if not short:
+        return ""
+    return f"Dropped again within the hour: {' and '.join(short)}. Raise the setting and restart the dashboard before that to keep them."
 
 
 def _wanted(given: argparse.Namespace, settings: Settings) -> list[PrometheusRange]:
@@ -114,6 +130,8 @@ def main(arguments: list[str]) -> int:
         print("Stopped. The same command again goes on; nothing is added twice.", file=sys.stderr)  # noqa: T201
         return 130
     print(summary(importer))  # noqa: T201
+    if told := soon_dropped(settings, importer.tally, datetime.now(UTC)):
+        print(told)  # noqa: T201
     return 2 if not sources else 1 if importer.tally.problems else 0
 
 

@@ -91,7 +91,10 @@ class Ancestry:
         for one in sorted(mine, key=lambda p: p.known.seen, reverse=True):
             if one.is_in(fd):
                 del self._past[one.origin]
-                return Generation(found, fd, one.offset, one.origin, one.known.head, one.known.before, one.known.size)
+                known = one.known
+                return Generation(
+                    found, fd, one.offset, one.origin, known.head, known.before, known.size, ids=known.ids, begun=True
+                )
         return None
 
     def inherit(self, found: Found, fd: int) -> Generation | None:
@@ -120,10 +123,16 @@ class Ancestry:
             self._losses.append(Loss(past.known.path, start, end, "the file was emptied before it was read"))
 
     def _copy(self, found: Found, fd: int, past: Past) -> Generation:
+        first = past.origin not in self._inherited
         self._inherited.add(past.origin)
         self._told.append(_read_to_its_end(past))
         start = min(os.fstat(fd).st_size, past.offset)
-        return Generation.begin(found, fd, start, past.known.before if start == past.offset else None)
+        if start < past.offset:
+            return Generation.begin(found, fd, start)
+        ids = (
+            (past.known.ids or past.origin) if first else ""
+        )  # what was sent and not acknowledged is sent under its ids
+        return Generation.begin(found, fd, start, past.known.before, ids)
 
     def settle(self, now_s: float) -> tuple[list[Line], list[Loss]]:
         """Half lines and losses: of emptied files whose copy has not come, and of files that were gone at the start."""

@@ -81,7 +81,10 @@ def take_print(fd: int, at: int, length: int) -> Print:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a checkpoint keeps about a generation besides its offset: enough to know it, or a copy of it, again."""
+    """What a checkpoint keeps about a generation besides its offset: enough to know it, or a copy of it, again.
+
+    `ids` is the origin whose ids its lines have, where that is not its own: a copy's lines have those of the original.
+    """
 
     path: str
     device: int
@@ -90,19 +93,21 @@ class Known:
     before: Print
     size: int
     seen: float
+    ids: str = ""
 
     def dumps(self) -> str:
         """As JSON text."""
         plain = [self.path, self.device, self.inode, self.head.length, self.head.digest, self.before.length,
-                 self.before.digest, self.size, round(self.seen)]  # fmt: skip
+                 self.before.digest, self.size, round(self.seen), *([self.ids] if self.ids else [])]  # fmt: skip
         return orjson.dumps(plain).decode()
 
     @classmethod
     def loads(cls, text: str) -> Known | None:
         """From `dumps`; None for what is not from it."""
         try:
-            path, device, inode, head_length, head, before_length, before, size, seen = orjson.loads(text)
-            return cls(path, device, inode, Head(head_length, head), Print(before_length, before), size, float(seen))
+            path, device, inode, head_length, head, before_length, before, size, seen, *ids = orjson.loads(text)
+            head, before = Head(head_length, head), Print(before_length, before)
+            return cls(path, device, inode, head, before, size, float(seen), *ids)
         except (ValueError, TypeError):
             return None
 

@@ -25,6 +25,7 @@ class Generation:
 
     `offset` is where the first line begins that is not stored yet. `position`, the bytes read so far, and the cutter
     with the line under way run ahead of it until `commit`. `told_size` is the size that the stored checkpoint knows.
+    `ids` is the origin whose ids its lines have ("": its own), `begun` that the store knows where it begins.
     """
 
     found: Found
@@ -38,16 +39,18 @@ class Generation:
     modified_ns: int = -1
     missing_since: float | None = None
     dirty: bool = False
+    ids: str = ""
+    begun: bool = False
     position: int = field(init=False)
     cutter: Cutter = field(init=False)
     read_before: Print = field(default_factory=Print)
 
     @classmethod
-    def begin(cls, found: Found, fd: int, offset: int = 0, before: Print | None = None) -> Generation:
+    def begin(cls, found: Found, fd: int, offset: int = 0, before: Print | None = None, ids: str = "") -> Generation:
         """A new one, to be read from `offset` on. What the file holds is known from now on, read or not."""
         size = os.fstat(fd).st_size
         head, dirty = take_head(fd, min(HEAD, size)), offset > 0
-        return cls(found, fd, offset, head=head, before=before or Print(), size=size, dirty=dirty)
+        return cls(found, fd, offset, head=head, before=before or Print(), size=size, dirty=dirty, ids=ids)
 
     def __post_init__(self) -> None:
         self.rollback()
@@ -79,7 +82,7 @@ class Generation:
     def rollback(self) -> None:
         """Back to what is stored: the next read begins there."""
         self.position = self.offset
-        self.cutter = Cutter(self.origin, self.name, self.offset)
+        self.cutter = Cutter(self.ids or self.origin, self.name, self.offset)
         self.read_before = self.before
         self.modified_ns = -1
 
@@ -94,13 +97,19 @@ class Generation:
     def commit(self) -> None:
         """What was read is stored."""
         self.offset, self.before = self.start, self.read_before
-        self.dirty, self.told_size = False, self._reached
+        self.dirty, self.begun, self.told_size = False, True, self._reached
 
     def checkpoint(self, now_s: float) -> Checkpoint:
         """The position after what was read."""
+        return Checkpoint(self.origin, self.start, self._info(self.read_before, now_s))
+
+    def beginning(self, now_s: float) -> Checkpoint:
+        """The position before what was read."""
+        return Checkpoint(self.origin, self.offset, self._info(self.before, now_s))
+
+    def _info(self, before: Print, now_s: float) -> str:
         found = self.found
-        info = Known(found.path, found.device, found.inode, self.head, self.read_before, self._reached, now_s)
-        return Checkpoint(self.origin, self.start, info.dumps())
+        return Known(found.path, found.device, found.inode, self.head, before, self._reached, now_s, self.ids).dumps()
 
     def read(self, budget: int) -> tuple[list[Line], bool]:
         """The next whole lines, out of at most `budget` bytes, and whether there is more. Raises Ended or OSError."""

@@ -120,6 +120,7 @@ class Tail:
         kept = False
         for generation in self._live.values():
             one = stored.get(generation.origin)
+            generation.begun = one is not None
             if one is not None:
                 kept |= one.offset > generation.offset
                 generation.go_to(one)
@@ -225,8 +226,9 @@ class Tail:
     def _past_of(self, generation: Generation) -> Past:
         found, now_s = generation.found, self._clock().timestamp()
         known = Known(
-            found.path, found.device, found.inode, generation.head, generation.before, generation.offset, now_s
-        )
+            found.path, found.device, found.inode, generation.head, generation.before, generation.offset, now_s,
+            generation.ids,
+        )  # fmt: skip
         return Past(generation.origin, generation.offset, known)
 
     def _settle(self, ancestry: Ancestry) -> None:
@@ -267,6 +269,7 @@ class Tail:
             parsed = parse_lines(lines, now)
             positions = [*(one.checkpoint(now.timestamp()) for one in moved), *self._notes]
             try:
+                self._begin_new([one for one in moved if not one.begun], now.timestamp())
                 self._sink.write(parsed.batch, positions, [*self._gaps, *parsed.gaps])
             except SourceError:
                 self._counts["failed_writes"] += 1
@@ -278,6 +281,12 @@ class Tail:
         for generation in self._live.values():
             generation.commit()
         self._waiting, self._gaps, self._notes = [], [], []
+
+    def _begin_new(self, fresh: Sequence[Generation], now_s: float) -> None:
+        if fresh:
+            self._sink.begin([one.beginning(now_s) for one in fresh])
+            for one in fresh:
+                one.begun = True
 
     def _count(self, records: int, unparsed: int, truncated: int, redacted: int) -> None:
         self._counts.update(records=records, unparsed=unparsed, truncated=truncated, redacted=redacted)

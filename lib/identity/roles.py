@@ -49,6 +49,8 @@ class Action(StrEnum):
     SIGN_OFF = "checklist.sign_off"
     EDIT_CHECKLIST = "checklist.edit"
     WRITE_NOTE = "note.write"
+    TAKE_OVER = "handover.take"
+    APPLY_RETENTION = "retention.apply"
 
 
 NEEDS = {
@@ -68,6 +70,8 @@ NEEDS = {
     Action.SIGN_OFF: Role.OPERATOR,
     Action.EDIT_CHECKLIST: Role.ADMIN,
     Action.WRITE_NOTE: Role.OPERATOR,
+    Action.TAKE_OVER: Role.VIEWER,
+    Action.APPLY_RETENTION: Role.ADMIN,
 }
 """The least role of each action: the whole table of rights."""
 

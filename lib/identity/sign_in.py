@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,11 @@ ACTOR_HEADER = "x-halo-ops-actor"
 
 SECRET_HEADER = "x-halo-ops-proxy-secret"  # noqa: S105 - its name
 OPEN = frozenset({"/livez", "/readyz"})
-WITH_A_TOKEN = frozenset({"/api/alertmanager"})
+WITH_A_TOKEN = frozenset({"/api/alertmanager", "/api/alerts"})
 """Machines come here with a token of their own, which the route checks."""
+
+HEARTBEAT = re.compile(r"/api/heartbeat/[a-z0-9_-]{1,64}")
+"""And here, likewise."""
 
 FROM_THIS_MACHINE = frozenset({"/metrics", "/api/health"})
 """Open to whoever asks on loopback without a proxy between."""
@@ -153,7 +157,9 @@ class SignIn:
             return False
         if path in FROM_THIS_MACHINE and _peer(asked) in _LOOPBACK and not _came_by_proxy(asked):
             return True
-        return path in OPEN | WITH_A_TOKEN or (self._oidc is not None and path in self._oidc.paths)
+        if path in OPEN | WITH_A_TOKEN or HEARTBEAT.fullmatch(path):
+            return True
+        return self._oidc is not None and path in self._oidc.paths
 
     def _refusal(self, asked: HTTPConnection) -> Response:
         reads = asked.scope["method"] == "GET" and "text/html" in asked.headers.get("accept", "")

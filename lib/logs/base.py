@@ -126,4 +126,4 @@ class LogStore(Protocol):
 
     def gaps(self, window: Window) -> pd.DataFrame:
         """What was lost, skipped or kept unread, newest first: `ts`, `file`, `kind` (lost, unparsed, truncated,
-        future), `records` (0 where unknown), `bytes`, `reason`."""
+        future, refused), `records` (0 where unknown), `bytes`, `reason`."""

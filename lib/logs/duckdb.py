@@ -83,6 +83,9 @@ class DuckLogs:
 
     # Writing
 
+    def begin(self, positions: Sequence[Checkpoint]) -> None:
+        """Nothing to do: rows and positions are one transaction."""
+
     def write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint] = (), gaps: Sequence[Gap] = ()) -> None:
         """Rows (schema BATCH), their sums, positions and gaps in one transaction: all or nothing. Raises SourceError."""
         if not batch.schema.equals(BATCH):

@@ -38,7 +38,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something lost, skipped or kept unread. `kind`: lost, unparsed, truncated, future. `size` in bytes."""
+    """Something lost, skipped or kept unread. `kind`: lost, unparsed, truncated, future, refused. `size` in bytes."""
 
     ts: datetime
     file: str
@@ -50,6 +50,10 @@ class Gap:
 
 class LogSink(Protocol):
     """A store that records can be written to."""
+
+    def begin(self, positions: Sequence[Checkpoint]) -> None:
+        """Told where new origins begin, before the first write of their rows. A store that keeps rows and positions in
+        one transaction has nothing to do. Raises SourceError."""
 
     def write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint] = (), gaps: Sequence[Gap] = ()) -> None:
         """Rows (schema BATCH), their rollups, positions and gaps in one transaction: all or nothing. Raises SourceError."""

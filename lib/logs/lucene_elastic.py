@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from lib.errors import QueryError
 from lib.logs.lucene import (
     BARE,
     And,
@@ -28,7 +32,8 @@ Body = dict[str, Any]
 class FieldPath(Protocol):
     """Where an index has a field. `name` is what to ask, `base` what a record that has it has.
 
-    `kind`: exact (a keyword), number, date, or text (its words can be searched, nothing else).
+    `kind`: exact (a keyword), number, date, object (which can be asked for, not compared), or text (its words can be
+    searched, nothing else).
     """
 
     @property
@@ -39,22 +44,38 @@ class FieldPath(Protocol):
     def base(self) -> str: ...
 
 
-Paths = Callable[[str], Sequence[FieldPath]]
-"""Where a field of the product is in the index; none where the index does not have it."""
+class Index(Protocol):
+    """How the indices that are asked have their fields."""
+
+    @property
+    def whole(self) -> str:
+        """The text field with all the words of a record; "" where there is none."""
+
+    def paths(self, field: str) -> Sequence[FieldPath]:
+        """Where a field of the product is; none where the indices do not have it."""
+
+    def own(self, leaf: Leaf, field: str) -> Body | None:
+        """The clause of a field that is made from others here; None for every other. Raises QueryError."""
+
 
 _NONE: Body = {"match_none": {}}
+_ALL: Body = {"match_all": {}}
+_RUN = re.compile(r"[A-Za-z0-9]+")
 
 
-def body(node: Node, paths: Paths) -> Body:
-    """The clause that selects the same records. In an analysed text a word is a whole word, not part of one."""
+def body(node: Node, index: Index) -> Body:
+    """The clause that selects the same records. Raises QueryError for what the mapping cannot answer.
+
+    In a text that is analysed, or too long for its keyword, a single word may be part of one; several are whole words.
+    """
     if isinstance(node, And):
-        return {"bool": {"filter": [body(part, paths) for part in node.parts]}} if node.parts else {"match_all": {}}
+        return {"bool": {"filter": [body(part, index) for part in node.parts]}} if node.parts else _ALL
     if isinstance(node, Or):
-        return _either([body(part, paths) for part in node.parts])
+        return _either([body(part, index) for part in node.parts])
     if isinstance(node, Not):
-        return {"bool": {"must_not": [body(node.part, paths)]}}
+        return {"bool": {"must_not": [body(node.part, index)]}}
     fields = (node.field,) if node.field else BARE
-    return _either([_leaf(node, field, path) for field in fields for path in paths(field)])
+    return _either([clause for field in fields for clause in _of_field(node, field, index)])
 
 
 def _either(clauses: Sequence[Body]) -> Body:
@@ -63,53 +84,142 @@ def _either(clauses: Sequence[Body]) -> Body:
     return {"bool": {"should": list(clauses), "minimum_should_match": 1}} if clauses else _NONE
 
 
-def _leaf(node: Leaf, field: str, path: FieldPath) -> Body:
+def _of_field(node: Leaf, field: str, index: Index) -> list[Body]:
+    """One clause per name of the field; of several names the first that a record has decides."""
+    own = index.own(node, field)
+    if own is not None:
+        return [own]
+    clauses, earlier = [], list[Body]()
+    for path in index.paths(field):
+        clause = _leaf(node, field, path, index.whole)
+        alone = not earlier or isinstance(node, Exists)
+        clauses.append(clause if alone else {"bool": {"filter": [clause], "must_not": list(earlier)}})
+        earlier.append({"exists": {"field": path.base}})
+    return clauses
+
+
+def _leaf(node: Leaf, field: str, path: FieldPath, whole: str) -> Body:
     if isinstance(node, Exists):
         return _exists(path)
+    if path.kind == "object":
+        return _NONE
     if isinstance(node, Range):
-        return _range(node, path)
-    if isinstance(node, Wildcard):
-        return _wildcard(node.pattern, field, path)
-    return _equal(node, field, path)
+        return _range(node, field, path)
+    if kind_of(field) is Kind.TEXT:
+        return _part_of_text(node, path, whole)
+    return _wildcard(node.pattern, field, path) if isinstance(node, Wildcard) else _equal(node, field, path)
 
 
 def _exists(path: FieldPath) -> Body:
-    empty = [{"term": {path.name: ""}}] if path.kind == "exact" else []
-    return {"bool": {"filter": [{"exists": {"field": path.base}}], "must_not": empty}}
+    held: Body = {"exists": {"field": path.base}}
+    if path.kind != "exact":
+        return held
+    too_long = {"term": {"_ignored": path.name}}
+    return {"bool": {"filter": [_either([held, too_long])], "must_not": [{"term": {path.name: ""}}]}}
+
+
+# Long texts: a value is part of them, whatever the case
+
+
+def _part_of_text(node: Term | Phrase | Wildcard, path: FieldPath, whole: str) -> Body:
+    if path.kind in ("number", "date"):
+        return _equal(node, "", path) if isinstance(node, Term) else _NONE
+    pattern = node.pattern if isinstance(node, Wildcard) else _escaped(node.value)
+    if path.kind == "text":
+        return _words(node, pattern, path.name)
+    kept = _either([{"wildcard": {path.name: _folded(f"*{one}*")}} for one in _cases(pattern)])
+    text = whole if path.base == path.name else path.base
+    if not text:
+        return kept
+    too_long = {"bool": {"filter": [{"term": {"_ignored": path.name}}, _words(node, pattern, text)]}}
+    return _either([kept, too_long])
+
+
+def _words(node: Term | Phrase | Wildcard, pattern: str, name: str) -> Body:
+    """Of an analysed text every word is known, in small letters."""
+    runs = _RUN.findall(pattern)
+    if runs and (isinstance(node, Wildcard) or runs == [pattern]):
+        return {"bool": {"filter": [{"wildcard": {name: _folded(f"*{run}*")}} for run in runs]}}
+    return {"match_phrase": {name: {"query": "" if isinstance(node, Wildcard) else node.value}}}
+
+
+def _cases(text: str) -> Sequence[str]:
+    """The cluster folds the case of ASCII letters only."""
+    return (text,) if text.isascii() else tuple(dict.fromkeys((text, text.lower(), text.upper())))
+
+
+def _folded(pattern: str) -> Body:
+    return {"value": pattern, "case_insensitive": True}
+
+
+def _escaped(value: str) -> str:
+    return "".join(f"\\{sign}" if sign in "*?\\" else sign for sign in value)
+
+
+# Values that are compared as a whole
 
 
 def _equal(node: Term | Phrase, field: str, path: FieldPath) -> Body:
-    if path.kind == "text":
-        query = {"query": node.value} | ({"operator": "and"} if isinstance(node, Term) else {})
-        return {"match" if isinstance(node, Term) else "match_phrase": {path.name: query}}
-    if path.kind in ("number", "date"):
-        return {"term": {path.name: {"value": node.value}}} if is_number(node.value) else _NONE
-    if kind_of(field) is Kind.TEXT:
-        inside = "".join(f"\\{sign}" if sign in "*?\\" else sign for sign in node.value)
-        return _wildcard(inside, field, path)
-    return _one_of(node.value, field, path)
+    if path.kind == "number":
+        return _number(node.value, path)
+    if path.kind == "date":
+        moment = _moment(node.value)
+        return _NONE if moment is None else _between_ms(path, math.ceil(moment), math.floor(moment))
+    if field == "level":
+        names = (node.value, "WARNING") if node.value == "WARN" else (node.value,)
+        return _either([{"term": {path.name: _folded(name)}} for name in names])
+    return {"term": {path.name: {"value": node.value}}}
 
 
-def _one_of(value: str, field: str, path: FieldPath) -> Body:
-    if field != "level":
-        return {"term": {path.name: {"value": value}}}
-    names = [value, "WARNING"] if value == "WARN" else [value]
-    return _either([{"term": {path.name: {"value": name, "case_insensitive": True}}} for name in names])
+def _number(value: str, path: FieldPath) -> Body:
+    if not is_number(value):
+        return _NONE
+    number = float(value)
+    exact: float | int = int(value) if re.fullmatch(r"-?\d{1,18}", value) else number
+    return {"range": {path.name: {"gte": exact, "lte": exact}}} if abs(number) < 2**63 else _NONE
 
 
 def _wildcard(pattern: str, field: str, path: FieldPath) -> Body:
-    if path.kind in ("number", "date"):
-        return _NONE
-    within = kind_of(field) is Kind.TEXT and path.kind == "exact"
-    shape = f"*{pattern}*" if within else pattern
-    return {
-        "wildcard": {path.name: {"value": shape, "case_insensitive": kind_of(field) is Kind.TEXT or field == "level"}}
-    }
+    if path.kind != "exact":
+        raise QueryError(f"“{field}” is kept as a {path.kind} in Elasticsearch: * and ? cannot be asked, a range can")
+    return {"wildcard": {path.name: {"value": pattern, "case_insensitive": field == "level"}}}
 
 
-def _range(node: Range, path: FieldPath) -> Body:
+def _range(node: Range, field: str, path: FieldPath) -> Body:
     ends = {"gte" if node.with_low else "gt": node.low, "lte" if node.with_high else "lt": node.high}
     given = {name: end for name, end in ends.items() if end is not None}
-    if path.kind == "text" or (path.kind == "number" and not all(map(is_number, given.values()))):
+    if path.kind == "date":
+        return _range_of_time(given, path)
+    numbers = all(is_number(end) for end in given.values())
+    if path.kind == "number":
+        return {"range": {path.name: {name: float(end) for name, end in given.items()}}} if numbers else _NONE
+    if numbers and kind_of(field) is Kind.JSON:
+        raise QueryError(f"“{field}” is kept as text in Elasticsearch, and text has no order by number")
+    above_none = {"gt": ""} if node.low is None and kind_of(field) is Kind.EXACT else {}
+    return {"range": {path.name: above_none | given}}
+
+
+def _range_of_time(given: dict[str, str], path: FieldPath) -> Body:
+    moments = {name: _moment(end) for name, end in given.items()}
+    if None in moments.values():
         return _NONE
-    return {"range": {path.name: given | ({"format": "strict_date_optional_time"} if path.kind == "date" else {})}}
+    rounded = {
+        name: math.ceil(ms) if name in ("gte", "lt") else math.floor(ms)
+        for name, ms in moments.items()
+        if ms is not None
+    }
+    return {"range": {path.name: rounded | {"format": "epoch_millis"}}}
+
+
+def _between_ms(path: FieldPath, first: int, last: int) -> Body:
+    return {"range": {path.name: {"gte": first, "lte": last, "format": "epoch_millis"}}} if first <= last else _NONE
+
+
+def _moment(text: str) -> float | None:
+    """Unix ms of an ISO time; without a zone it is UTC. The cluster would round an end without milliseconds up."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(zoned.timestamp() * 1_000_000) / 1000

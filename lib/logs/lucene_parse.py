@@ -163,7 +163,7 @@ def _range(item: Any, field: str) -> Node:
 def _between(item: Any, field: str, low: tuple[Any, bool], high: tuple[Any, bool]) -> Node:
     if not field:
         raise QueryError("a range needs a field before it, such as duration:>500", item.pos)
-    if kind_of(field) is Kind.TEXT:
+    if kind_of(field) is Kind.TEXT or field == "level":
         raise QueryError(f"{field} is a text and has no order", item.pos)
     ends = [_bound(field, end) if end is not None else None for end in (low[0], high[0])]
     if ends == [None, None]:

@@ -110,6 +110,8 @@ def _like_part(found: re.Match[str]) -> str:
 def _range(node: Range, field: str, kind: Kind) -> Sql:
     ends = [(node.low, ">=" if node.with_low else ">"), (node.high, "<=" if node.with_high else "<")]
     given = [(end, sign) for end, sign in ends if end is not None]
+    if kind is Kind.EXACT and node.low is None:
+        given.append(("", ">"))  # a record without the field is not below its values
     return Sql("coalesce(") + joined("AND", (_end(field, kind, end, sign, given) for end, sign in given)) + ", FALSE)"
 
 

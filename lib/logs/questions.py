@@ -14,7 +14,7 @@ from lib.logs.lucene import EVERYTHING, Kind, kind_of
 from lib.logs.lucene_parse import parse
 from lib.logs.lucene_sql import lucene, value
 from lib.logs.rollup import RESOLVED_LATENCY
-from lib.logs.schema import LATENCY_GROUPS, SUMS
+from lib.logs.schema import LATENCY_GROUPS, SUMS, total
 from lib.window import DAY, Window
 
 _HOUR = timedelta(hours=1)
@@ -33,7 +33,7 @@ def totals(
     else:
         where = matches(query.where)
         parts = [_sums_of(size, wanted, first, last) + where for size, first, last in _spans(query, step, rolled_until)]
-    sums = [f"CAST(coalesce(sum({name}), 0) AS {SUMS[name]}) AS {name}" for name in measures]
+    sums = [f"CAST(coalesce({total(name)}, 0) AS {SUMS[name]}) AS {name}" for name in measures]
     return _grouped(joined("UNION ALL", parts), by, sums, query.window, step)
 
 
@@ -68,7 +68,7 @@ def _raw_latency(query: LogQuery) -> Sql:
     return (
         Sql(
             "SELECT minute, service, version, method, route, status, bucket, 1 AS requests, duration_ms AS sum_ms, "
-            "duration_ms AS max_ms FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, * REPLACE "
+            "duration_ms AS max_ms FROM (SELECT CAST(epoch_ms(ts) // 60000 AS BIGINT) AS minute, * REPLACE "
             "(coalesce(CAST(status AS VARCHAR), '') AS status) FROM records WHERE bucket IS NOT NULL "
             "AND epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
             (first * 60_000, last * 60_000),
@@ -181,7 +181,7 @@ def _records(query: LogQuery, columns: str) -> Sql:
     """The rows of the sums made from the records themselves, one each."""
     first, last = minute_range(query)
     head = " ".join((
-        "SELECT", columns, "FROM (SELECT CAST(epoch(ts) AS BIGINT) // 60 AS minute, 1 AS records,",
+        "SELECT", columns, "FROM (SELECT CAST(epoch_ms(ts) // 60000 AS BIGINT) AS minute, 1 AS records,",
         "* REPLACE (coalesce(CAST(status AS VARCHAR), '') AS status) FROM records",
         "WHERE epoch_ms(ts) >= ? AND epoch_ms(ts) < ? AND",
     ))  # fmt: skip

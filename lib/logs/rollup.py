@@ -13,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lib.logs.latency import buckets_of
-from lib.logs.schema import GROUPS, LATENCY_GROUPS, SUMS
+from lib.logs.schema import GROUPS, LATENCY_GROUPS, SUMS, total
 
 _HTTP, _API = "HTTP Request", "API Request Completed"
 _BY = ", ".join(GROUPS)
 _LATENCY_BY = ", ".join(LATENCY_GROUPS)
-_ADDED = ", ".join(f"sum({name})" for name in SUMS)
+_ADDED = ", ".join(map(total, SUMS))
+_NEW = ", ".join(total(name) for name in SUMS if name != "records")
 _ADDED_LATENCY = "sum(requests), sum(sum_ms), max(max_ms)"
 
 _ADD_TOTALS = " ".join((
     "INSERT INTO minute_totals SELECT minute,", _BY.replace("status", "coalesce(CAST(status AS VARCHAR), '')"),
-    ", count(*),", ", ".join(f"sum({name})" for name in SUMS if name != "records"), "FROM batch GROUP BY ALL",
+    ", count(*),", _NEW, "FROM batch GROUP BY ALL",
 ))  # fmt: skip
 _ADD_LATENCY = " ".join((
     "INSERT INTO minute_latency SELECT minute, message = 'HTTP Request',",

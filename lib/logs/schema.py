@@ -26,6 +26,19 @@ RECORD_TEXT = (
 )  # fmt: skip
 
 
+_MOST = (1 << 63) - 1
+
+
+def total(name: str) -> str:
+    """The sum of one of SUMS: a whole number stops at what 64 bits hold, or two absurd ones in a log would keep every
+    later line out."""
+    if SUMS[name] != "BIGINT":
+        return f"sum({name})"
+    return (
+        f"CASE WHEN sum({name}) > {_MOST} THEN {_MOST} WHEN sum({name}) < -{_MOST} THEN -{_MOST} ELSE sum({name}) END"
+    )
+
+
 def _columns(*parts: str) -> str:
     return ", ".join(parts)
 

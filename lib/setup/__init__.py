@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from lib.settings import Settings
+from lib.setup.alert_api import alert_api
+from lib.setup.alert_channels import alert_channels
 from lib.setup.base import Check, Source
 from lib.setup.folder import data_folder
 from lib.setup.health_targets import health_targets
@@ -10,11 +12,13 @@ from lib.setup.log_files import log_files
 from lib.setup.metric_targets import metric_targets
 from lib.setup.prometheus import prometheus
 from lib.setup.rule_file import rule_file
+from lib.setup.security import security
 from lib.setup.stores import embedded_stores
 from lib.stores import Stores
 
 SOURCES: tuple[Source, ...] = (
-    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file,
+    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file, alert_channels,
+    alert_api, security,
 )  # fmt: skip
 
 

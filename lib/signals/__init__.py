@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.signals import (
+    capacity,
     errors,
     explore,
     health,
@@ -13,6 +14,7 @@ from lib.signals import (
     queues,
     rule_history,
     rulebook,
+    security,
     system,
 )
 from lib.signals.base import Signal
@@ -20,7 +22,7 @@ from lib.signals.base import Signal
 TTL_S = 60
 _FUNCTIONS = (
     overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
-    rulebook.rule_limit, rule_history.rule_share, rule_history.rule_spread,
+    rulebook.rule_limit, rulebook.rule_trend, rulebook.rule_values, rule_history.rule_share, rule_history.rule_spread,
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
     errors.http_error_ratio_by_route, errors.error_patterns, errors.error_samples, errors.pattern_trend,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,
@@ -39,6 +41,7 @@ _FUNCTIONS = (
     system.cpu, system.memory, system.event_loop_lag, system.garbage_collections, system.open_files,
     system.open_files_ratio, system.db_connections, system.db_pool_ratio, system.instances, system.resources,
     system.restarts, system.growth, system.versions, system.version_changes, system.backup, system.log_volume,
+    capacity.capacity_forecast, capacity.daily_log_records, security.refused, security.new_user_agents,
     health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.instances_up,
 )  # fmt: skip
 

@@ -35,7 +35,8 @@ def rule_limit(stores: Stores, window: Window, rule: str) -> dict[str, str | flo
     found = _find(stores, rule)
     if found is None:
         return {}
-    (entry, limit), (unit, factor) = found, UNITS.get(rule, ("", 1.0))
+    entry, limit = found
+    unit, factor = UNITS.get(rule, (entry.annotations.get("unit", ""), 1.0))
     severity = entry.severity if entry.severity in SEVERITIES else "warning"
     return {
         "rule": rule, "severity": severity, "operator": limit.operator, "value": limit.value * factor,

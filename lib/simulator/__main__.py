@@ -12,7 +12,10 @@ from pathlib import Path
 from lib.children import ChildDied
 from lib.simulator import control
 from lib.simulator.child import follow_parent, on_stop, server
+from lib.simulator.inbox import Inbox
 from lib.simulator.supervisor import Ports, Supervisor
+
+NEEDED = 7
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +34,9 @@ def main(arguments: list[str]) -> int:
 async def _simulate(supervisor: Supervisor, follow_stdin: bool) -> None:
     if follow_stdin:
         follow_parent()
-    answering = server(control.app(supervisor), supervisor.ports.control)
+    inbox = Inbox()
+    end_mail = await inbox.serve_mail(supervisor.ports.mail)
+    answering = server(control.app(supervisor, inbox), supervisor.ports.control)
     on_stop(answering.stop)
     serving = asyncio.create_task(answering.serve())
     starting = asyncio.create_task(_run(supervisor))
@@ -46,6 +51,7 @@ async def _simulate(supervisor: Supervisor, follow_stdin: bool) -> None:
             await starting
         await supervisor.stop()
         await serving
+        await end_mail()
 
 
 async def _run(supervisor: Supervisor) -> None:
@@ -55,11 +61,11 @@ async def _run(supervisor: Supervisor) -> None:
 
 
 def _ports(base: int) -> list[int]:
-    """Six ports: from the base on, or free ones."""
+    """Seven ports: from the base on, or free ones."""
     if base:
-        return list(range(base, base + 6))
+        return list(range(base, base + NEEDED))
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(6)]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(NEEDED)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
@@ -68,7 +74,7 @@ def _ports(base: int) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.simulator", description=__doc__)
     parser.add_argument("--dir", type=Path, required=True, help="folder for its logs, database and simulator.json")
-    parser.add_argument("--port-base", type=int, default=0, help="first of six ports (default: free ones)")
+    parser.add_argument("--port-base", type=int, default=0, help="first of seven ports (default: free ones)")
     parser.add_argument("--pace", type=float, default=1.0, help="traffic, as a multiple of the usual")
     parser.add_argument("--follow-stdin", action="store_true", help="end when stdin ends (for a parent process)")
     return parser

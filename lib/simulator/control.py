@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lib.simulator.faults import FAULTS
+from lib.simulator.inbox import Inbox
 from lib.simulator.supervisor import Supervisor
 
 
-def app(supervisor: Supervisor) -> Starlette:
-    """JSON only, so that no web page can switch a fault by a form."""
+def app(supervisor: Supervisor, inbox: Inbox) -> Starlette:
+    """Faults take JSON only, so that no web page can switch one by a form. What the demo was told is at `/inbox`."""
 
     def one(name: str) -> dict[str, Any]:
         fault = FAULTS[name]
@@ -42,7 +43,12 @@ def app(supervisor: Supervisor) -> Starlette:
         return JSONResponse(supervisor.addresses())
 
     return Starlette(
-        routes=[Route("/", addresses), Route("/faults", faults), Route("/faults/{name}", switch, methods=["POST"])]
+        routes=[
+            Route("/", addresses),
+            Route("/faults", faults),
+            Route("/faults/{name}", switch, methods=["POST"]),
+            *inbox.routes(),
+        ]
     )
 
 

@@ -151,10 +151,11 @@ class Database:
         """When the last good backup ended, seconds since the epoch."""
         return float(self._rows("SELECT max(ended) AS ended FROM backups")[0]["ended"])
 
-    def backup(self) -> None:
-        """Copies the database beside itself and notes when that was done."""
+    def backup(self) -> int:
+        """Copies the database beside itself and notes when that was done; the copy's size in bytes."""
         with closing(sqlite3.connect(self._path)) as source:
             target = self._path.with_suffix(".backup")
             with closing(sqlite3.connect(target)) as copy:
                 source.backup(copy)
         self._do("INSERT INTO backups VALUES (:now)", now=time.time())
+        return target.stat().st_size

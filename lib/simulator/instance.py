@@ -21,6 +21,7 @@ from lib.simulator.breakage import Breakage
 from lib.simulator.child import follow_parent, on_stop, server
 from lib.simulator.clients import Client, HaloPsa
 from lib.simulator.database import Database
+from lib.simulator.heartbeat import Heartbeat
 from lib.simulator.work import WEBHOOKS_AT_MOST, Work
 from lib.telemetry import logger as telemetry_logger
 from lib.telemetry.events import BusinessEvents
@@ -40,7 +41,7 @@ def build(given: argparse.Namespace) -> Starlette:
         name: (HaloPsa if name == "halopsa" else Client)(name, int(port))
         for name, port in zip(c.UPSTREAM_MS, given.upstreams.split(","), strict=True)
     }
-    work = Work(database, clients, events, metrics, logger)
+    work = Work(database, clients, events, metrics, logger, heartbeat=Heartbeat.from_environment(os.environ))
     api = Api(database, work, events, given.dir / "mappings")
 
     @contextlib.asynccontextmanager

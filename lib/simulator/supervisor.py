@@ -18,6 +18,7 @@ from lib.children import ChildDied
 from lib.simulator import catalogue as c
 from lib.simulator import database
 from lib.simulator.faults import FAULTS
+from lib.simulator.inbox import HOOK
 from lib.simulator.processes import Child
 from lib.simulator.traffic import Traffic
 
@@ -32,11 +33,12 @@ class Ports:
     control: int
     upstreams: tuple[int, ...]
     instances: tuple[int, ...]
+    mail: int
 
     @classmethod
     def of(cls, numbers: list[int]) -> Ports:
-        """From six free ports."""
-        return cls(numbers[0], tuple(numbers[1:4]), tuple(numbers[4:6]))
+        """From seven free ports."""
+        return cls(numbers[0], tuple(numbers[1:4]), tuple(numbers[4:6]), numbers[6])
 
 
 @dataclass
@@ -116,6 +118,8 @@ class Supervisor:
         return {
             "pid": os.getpid(),
             "control": f"http://127.0.0.1:{self.ports.control}",
+            "slack": f"http://127.0.0.1:{self.ports.control}{HOOK}",
+            "mail": self.ports.mail,
             "metrics": [f"{host}/metrics" for host in hosts],
             "health": [f"{host}/health" for host in hosts],
             "logs": [str(self.folder / "logs" / name / "combined*.log") for name in NAMES],

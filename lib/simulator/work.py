@@ -15,6 +15,7 @@ from lib.simulator import catalogue as c
 from lib.simulator.clients import Client, HaloPsa
 from lib.simulator.database import Database, last_backup_due
 from lib.simulator.failures import OperationError, UpstreamError
+from lib.simulator.heartbeat import Heartbeat
 from lib.telemetry.events import BusinessEvents
 from lib.telemetry.logger import Logger
 from lib.telemetry.metrics import Metrics
@@ -40,10 +41,11 @@ class Work:
     """Queues and what empties them. `deferred` leads of failed runs count as waiting."""
 
     def __init__(
-        self, database: Database, clients: dict[str, Client], events: BusinessEvents, metrics: Metrics, logger: Logger
-    ) -> None:
+        self, database: Database, clients: dict[str, Client], events: BusinessEvents, metrics: Metrics, logger: Logger,
+        *, heartbeat: Heartbeat,
+    ) -> None:  # fmt: skip
         self._database, self._clients, self._events = database, clients, events
-        self._metrics, self._logger = metrics, logger
+        self._metrics, self._logger, self._heartbeat = metrics, logger, heartbeat
         self.halopsa: HaloPsa = clients["halopsa"]  # type: ignore[assignment]
         self.queues: dict[str, asyncio.Queue[Any]] = {name: asyncio.Queue() for name in c.QUEUES}
         self.deferred = dict.fromkeys(c.SOURCES, 0)
@@ -177,11 +179,26 @@ class Work:
                 self._events.error_occurred("token.refresh", error)
 
     async def _backups(self) -> None:
+        """One each night; who has a monitoring to tell of it begins with one, so that there is something to tell."""
+        untold: dict[str, Any] | None = None
+        told_before = not self._heartbeat.url
         while True:
-            await asyncio.sleep(30)
             try:
-                if await asyncio.to_thread(self._database.last_backup) < last_backup_due(time.time()) - 60:
-                    await asyncio.to_thread(self._database.backup)
-                    self._logger.info("Backup completed", event="backup.completed")
+                late = await asyncio.to_thread(self._database.last_backup) < last_backup_due(time.time()) - 60
+                if late or not told_before:
+                    untold, told_before = await self._back_up(), True
+                if untold is not None and await self._heartbeat.send(untold):
+                    untold = None
             except Exception as error:  # noqa: BLE001 - as in _worker
                 self._events.error_occurred("database.backup", error)
+            await asyncio.sleep(5 if untold is not None else 30)
+
+    async def _back_up(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        size = await asyncio.to_thread(self._database.backup)
+        self._logger.info("Backup completed", event="backup.completed", sizeBytes=size)
+        return {
+            "size_bytes": size,
+            "duration_s": round(time.perf_counter() - started, 3),
+            "message": "integration.sqlite",
+        }

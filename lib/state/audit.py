@@ -54,6 +54,8 @@ class Deed:
     """What a person is about to do: the action, to what, and what it changes in the transaction that it is given.
 
     `named` is a change that keeps who did it: it is given the actor as well, whose name may be known only by then.
+    `told` says that the change adds its own line to the audit.
+    `then` is what follows outside the database, once the line in the audit is kept.
     """
 
     action: Action
@@ -61,6 +63,8 @@ class Deed:
     change: Callable[[Session], None] | None = None
     details: Details = None
     named: Callable[[Session, Actor], None] | None = None
+    told: bool = False
+    then: Callable[[], object] | None = None
 
 
 def record(
@@ -88,11 +92,16 @@ def record(
 def act(state: State, actor: Actor, deed: Deed) -> None:
     """Makes a change and tells of it, both or neither. Raises Refused before anything is done, and SourceError."""
     with state.writing(SOURCE) as session:
-        record(session, actor, deed.action, deed.subject, deed.details)
+        if deed.told:
+            require(actor, deed.action)
+        else:
+            record(session, actor, deed.action, deed.subject, deed.details)
         if deed.change is not None:
             deed.change(session)
         if deed.named is not None:
             deed.named(session, actor)
+    if deed.then is not None:
+        deed.then()
 
 
 def search(state: State, actor: Actor, window: Window, wanted: Filter | None = None) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from lib.alerts import tables as alerts
+from lib.checklists import tables as checklists
+from lib.handover import tables as handover
+from lib.heartbeats import tables as heartbeats
 from lib.state import audit, episodes
 from lib.state.database import WRITTEN_BY, Base, Writer
 
-MODELS = (audit, episodes, alerts)
+MODELS = (audit, episodes, alerts, checklists, heartbeats, handover)
 
 
 def all_tables() -> list[Table]:

@@ -11,6 +11,7 @@ import streamlit as st
 from lib.errors import SourceError
 from lib.ui import cache, clock, text, time_range
 from lib.ui import panel as states
+from lib.ui.alerts import marks
 from lib.ui.charts import base as charts
 from lib.ui.live_chart import live_chart
 from lib.ui.pages import entry
@@ -24,12 +25,12 @@ FEW_ROWS = 20
 def trend(
     signal: str, *, key: str, alt: str, unit: str = "", rule: str = "", metric: str = "", quiet: str = "Nothing",
     build: Build = charts.lines, names: Mapping[str, str] | None = None, colours: Mapping[str, str] | None = None,
-    height: int = 240,
+    height: int = 240, alerts: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """A signal over time with the rule's limit, deploys, and the period before where the viewer compares.
+    """A signal over time with the rule's limit, deploys, alerts, and the period before where the viewer compares.
 
     `metric` is what the signal is made of, for telling "none in this range" from "never exported"; `quiet` is what there
-    was none of.
+    was none of. Shaded is when the rule fired, and every rule that reads the metric or is named in `alerts`.
     """
     window = time_range.time_window()
     frame = cache.frame(signal, window)
@@ -42,6 +43,7 @@ def trend(
         charts.overlay_previous(figure, cache.frame(signal, before), window)
     _limit(figure, window, rule, unit)
     charts.markers(figure, _deploys(window), window)
+    marks.mark(figure, window, rules={rule, *marks.rules_of(metric), *alerts} - {""})
     live_chart(figure, key=key, alt=alt, height=height)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
@@ -32,7 +33,13 @@ def chosen_zone() -> str:
 def browser_zone() -> str:
     """The browser's own zone; the team's where the browser does not say or says one that is not known here."""
     zone = st.context.timezone
-    return zone if zone in available_timezones() else runtime.current().settings.zone
+    return zone if zone in _known_zones() else runtime.current().settings.zone
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    """Read once: the library walks the whole folder of zones each time it is asked."""
+    return frozenset(available_timezones())
 
 
 def local(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.errors import SourceError
 from lib.status import GapStatus, SourceStatus, TargetStatus, WorkerStatus
-from lib.ui import clock, text
+from lib.ui import clock, header_alerts, text
 from lib.ui.live import UPDATED
 from lib.ui.runtime import current
 from lib.ui.severity import Status, look
@@ -34,6 +34,7 @@ def header() -> None:
             if status.imports.running:
                 _importing(status)
             _freshness(status, moment)
+        header_alerts.alerts()
         st.caption(_times(moment), width="content")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -15,6 +16,9 @@ from lib.state.audit import Deed
 from lib.ui import runtime, text
 
 _NAME, _COOKIE, _LONGEST = "_own_name", "halo_ops_name", 80
+after: list[Callable[[], None]] = []
+"""What is told after every deed: shared answers that it may have made untrue are asked anew."""
+
 _REMEMBER = st.components.v2.component(
     "remember_name",
     js="""export default function ({ data }) {
@@ -37,16 +41,25 @@ def connection() -> Actor:
     return unpacked(handed_on) if handed_on else Actor("", Role.VIEWER, Via.NAME)
 
 
-def act(deed: Deed) -> None:
+def act(deed: Deed) -> bool:
     """Does what a person asked for, in one transaction with its line in the audit; says why where it cannot be done.
 
-    Who has not said their name yet is asked for it, and then it is done.
+    Whether it is done. Who has not said their name yet is asked for it, and then it is done and the page drawn anew.
     """
     who = actor()
     if who.via is Via.NAME and not who.name:
         _who_are_you(deed)
-    else:
-        _done(who, deed)
+        return False
+    return _done(who, deed)
+
+
+def named() -> bool:
+    """Whether it is known who acts here. Who has not said their name yet is asked for it: what opens a dialog of its own
+    asks this first, as one dialog cannot open another."""
+    if actor().name or actor().via is not Via.NAME:
+        return True
+    _who_are_you(None)
+    return False
 
 
 def person() -> None:
@@ -67,9 +80,11 @@ def person() -> None:
 
 
 @st.dialog("Who are you?")
-def _who_are_you(deed: Deed) -> None:
+def _who_are_you(deed: Deed | None) -> None:
     st.write("What is done here is kept with a name. This browser remembers yours.")
-    if _name_form("dialog_form") and _tell(str(st.session_state["dialog_form_name"])) and _done(actor(), deed):
+    if not _name_form("dialog_form") or not _tell(str(st.session_state["dialog_form_name"])):
+        return
+    if deed is None or _done(actor(), deed):
         st.rerun()
 
 
@@ -102,6 +117,8 @@ def _done(who: Actor, deed: Deed) -> bool:
     except OpsError as error:
         st.error(f"Not done: {text.esc_md(error)}")
         return False
+    for tell in after:
+        tell()
     return True
 
 

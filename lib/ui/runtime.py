@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lib.checklists.versions import Folder
 from lib.settings import Settings
 from lib.state.database import State
-from lib.status import WorkerStatus
+from lib.status import Retained, WorkerStatus
 from lib.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The settings, the stores that questions go to, how the collection stands (None: no worker here), and the state
-    database for what people do (None: nothing can be done here)."""
+    """The settings, the stores that questions go to, how the collection stands (None: no worker here), the state database
+    for what people do (None: nothing can be done here), what applies the retention now (None: no worker here), and the
+    checklists of the files (None: the shipped ones)."""
 
     settings: Settings
     stores: Stores
     status: Callable[[], WorkerStatus | None]
     state: State | None = None
+    apply_retention: Callable[[], tuple[Retained, ...]] | None = None
+    checklists: Folder | None = None
 
 
 _held: list[Runtime] = []
@@ -35,3 +39,8 @@ def current() -> Runtime:
     if not _held:
         raise RuntimeError("the dashboard has not started: run it with `python app.py`")
     return _held[0]
+
+
+def installed() -> bool:
+    """Whether the server has started and not ended yet."""
+    return bool(_held)

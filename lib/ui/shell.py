@@ -3,12 +3,13 @@
 import streamlit as st
 
 from lib.ui.header import header
+from lib.ui.header_alerts import ICON, TITLE
 from lib.ui.identity import person
 from lib.ui.menu import chosen_page
 from lib.ui.range_controls import controls, kept_in_address
 from lib.ui.skin import skin
 
-st.set_page_config("Halo Ops", "🩺", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(TITLE, ICON, layout="wide", initial_sidebar_state="auto")
 skin()
 kept_in_address()
 page = chosen_page()

@@ -26,6 +26,9 @@ class MemoryLogs:
         self.told: list[Gap] = []
         self.failing = False
 
+    def begin(self, positions: Sequence[Checkpoint]) -> None:
+        """Rows and positions are kept together."""
+
     def write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint] = (), gaps: Sequence[Gap] = ()) -> None:
         if self.failing:
             raise SourceUnavailable("asked to fail", "memory")

@@ -19,7 +19,7 @@ import pytest
 from lib import settings as configuration
 from lib import wiring
 from lib.collect import spool
-from lib.collect.backfill import summary
+from lib.collect.backfill import soon_dropped, summary
 from lib.collect.import_progress import load_progress
 from lib.collect.importer import Importer
 from lib.collect.sources import MOST_RATIO, find
@@ -68,6 +68,20 @@ def test_a_log_file_comes_in_once(settings, tmp_path):
     assert (first.taken.records, first.taken.duplicates) == (500, 0)
     assert (second.taken.records, second.taken.duplicates) == (0, 500)
     assert stored(settings) == 500
+
+
+def test_what_retention_will_drop_again_is_said(settings, tmp_path):
+    """Regression: an old log came in, the command said so, and an hour later its records were gone."""
+    importer = bring_in(settings, many(tmp_path / "combined.log", 10))  # of 1 November 2024
+    day = datetime(2024, 11, 1, tzinfo=UTC)
+
+    within, after = (soon_dropped(settings, importer.tally, day + timedelta(days=days)) for days in (30, 32))
+
+    assert within == ""
+    assert after.startswith(
+        "Dropped again within the hour: log records older than 30 days (HALO_OPS_RETENTION_LOGS_DAYS)."
+    )
+    assert "metric" not in after
 
 
 def test_the_packed_file_is_the_same_file(settings, tmp_path):

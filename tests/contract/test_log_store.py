@@ -373,80 +373,81 @@ def test_a_failing_write_leaves_nothing(sink: DuckLogs) -> None:
     assert sink.patterns(LogQuery(AROUND))["pattern"].tolist() == ["p"]
 
 
-def test_a_query_means_the_same_to_every_question(sink: DuckLogs) -> None:
+def test_a_query_means_the_same_to_every_question(store: Store) -> None:
     rows = [
         request(10, operation="a", message="HTTP Request", fields='{"userId":"u1","n":5}', source="s"),
         request(20, operation="b", message="HTTP Request", fields='{"userId":"u2","n":50}', level="ERROR", status=500),
         {"operation": "c", "error": "Timed OUT after 5 s", "level": "ERROR", "pattern": "Timed OUT after <dur>"},
     ]
-    sink.write(batch(rows))
+    store.write(batch(rows))
 
     for text, kept in {
         'userId:"u1"': {"a"}, "n:>5": {"b"}, "n:5": {"a"}, "level:error": {"b", "c"}, "timed": {"c"}, "status:5xx": {"b"},
         "-_exists_:userId": {"c"}, "operation:(a OR c) NOT source:*": {"c"}, "duration:[10 TO 20}": {"a"},
     }.items():  # fmt: skip
         query = LogQuery(AROUND, lucene=text)
-        assert set(sink.search(query)["operation"]) == kept, text
-        assert sink.count(query) == len(kept), text
-        assert set(sink.totals(query, by=["operation"], step=MINUTE)["operation"]) == kept, text
-        assert set(sink.totals(query, by=["operation", "status", "level"])["operation"]) == kept, text
-        assert sink.durations(query)["requests"].sum() == len(kept - {"c"}), text
-        assert sink.patterns(query)["records"].sum() == len(kept), text
+        assert set(store.search(query)["operation"]) == kept, text
+        assert store.count(query) == len(kept), text
+        assert set(store.totals(query, by=["operation"], step=MINUTE)["operation"]) == kept, text
+        assert set(store.totals(query, by=["operation", "status", "level"])["operation"]) == kept, text
+        assert store.durations(query)["requests"].sum() == len(kept - {"c"}), text
+        assert store.patterns(query)["records"].sum() == len(kept), text
 
 
-def test_a_query_that_is_wrong_is_refused_with_its_place_by_every_question(sink: DuckLogs) -> None:
+def test_a_query_that_is_wrong_is_refused_with_its_place_by_every_question(store: Store) -> None:
     query = LogQuery(AROUND, lucene="a (b")
 
-    for ask in (sink.search, sink.count, sink.totals, sink.durations, sink.patterns):
+    for ask in (store.search, store.count, store.totals, store.durations, store.patterns):
         with pytest.raises(QueryError) as refused:
             ask(query)
         assert refused.value.position == 4
 
 
-def test_a_count_is_of_all_that_a_search_would_find(sink: DuckLogs) -> None:
-    sink.write(batch({"ts": NOON + n * SECOND, "message": f"m{n % 2}"} for n in range(300)))
+def test_a_count_is_of_all_that_a_search_would_find(store: Store) -> None:
+    store.write(batch({"ts": NOON + n * SECOND, "message": f"m{n % 2}"} for n in range(300)))
     window = Window(NOON + 10 * SECOND, NOON + 110 * SECOND)
 
-    assert sink.count(LogQuery(window)) == 100
-    assert sink.count(LogQuery(window, text="m1")) == len(sink.search(LogQuery(window, text="m1"))) == 50
-    assert sink.count(LogQuery(AROUND.previous())) == 0
+    assert store.count(LogQuery(window)) == 100
+    assert store.count(LogQuery(window, text="m1")) == len(store.search(LogQuery(window, text="m1"))) == 50
+    assert store.count(LogQuery(AROUND.previous())) == 0
 
 
-def test_top_values_are_of_columns_and_of_any_other_field(sink: DuckLogs) -> None:
-    fields = ['{"a":{"b":"x"}}', '{"a.b":"x"}', '{"a":{"b":7}}', "{}"]
-    sink.write(batch({"fields": text, "status": 200 + n, "service": "s"} for n, text in enumerate(fields)))
+def test_top_values_are_of_columns_and_of_any_other_field(store: Store) -> None:
+    fields = ['{"a":{"b":"x"}}', '{"a.b":"x"}', '{"a":{"b":"7"}}', "{}"]
+    store.write(batch({"fields": text, "status": 200 + n, "service": "s"} for n, text in enumerate(fields)))
 
-    nested = sink.top(LogQuery(AROUND), "a.b")
+    nested = store.top(LogQuery(AROUND), "a.b")
     assert nested.to_dict("list") == {"value": ["x", "", "7"], "records": [2, 1, 1], "share": [0.5, 0.25, 0.25]}
-    assert sink.top(LogQuery(AROUND), "status", limit=1)["value"].tolist() == ["200"]
-    assert sink.top(LogQuery(AROUND, lucene="a.b:7"), "service")["share"].tolist() == [1.0]
-    assert sink.top(LogQuery(AROUND.previous()), "service").dtypes.equals(nested.dtypes)
+    assert store.top(LogQuery(AROUND), "nowhere").to_dict("list") == {"value": [""], "records": [4], "share": [1.0]}
+    assert store.top(LogQuery(AROUND), "status", limit=1)["value"].tolist() == ["200"]
+    assert store.top(LogQuery(AROUND, lucene="a.b:7"), "service")["share"].tolist() == [1.0]
+    assert store.top(LogQuery(AROUND.previous()), "service").dtypes.equals(nested.dtypes)
     with pytest.raises(QueryError, match="chart"):
-        sink.top(LogQuery(AROUND), "ts")
+        store.top(LogQuery(AROUND), "ts")
 
 
-def test_a_record_stands_among_its_neighbours(sink: DuckLogs) -> None:
+def test_a_record_stands_among_its_neighbours(store: Store) -> None:
     rows = [{"id": f"{n:02}", "ts": NOON + n // 2 * SECOND, "service": "ab"[n % 2], "file": "f"} for n in range(20)]
-    sink.write(batch([*rows, {"id": "far", "ts": NOON - 2 * DAY, "service": "a", "file": "g"}]))
+    store.write(batch([*rows, {"id": "far", "ts": NOON - 2 * DAY, "service": "a", "file": "g"}]))
 
-    assert sink.around("10", 2, 2)["id"].tolist() == ["14", "12", "10", "08", "06"]
-    assert sink.around("10", 2, 1, same="")["id"].tolist() == ["11", "10", "09", "08"]
-    assert sink.around("10", 1, 1, same="file")["id"].tolist() == ["11", "10", "09"]
-    assert sink.around("00", 5, 0)["id"].tolist() == ["00"]
-    assert sink.around("gone").empty
+    assert store.around("10", 2, 2)["id"].tolist() == ["14", "12", "10", "08", "06"]
+    assert store.around("10", 2, 1, same="")["id"].tolist() == ["11", "10", "09", "08"]
+    assert store.around("10", 1, 1, same="file")["id"].tolist() == ["11", "10", "09"]
+    assert store.around("00", 5, 0)["id"].tolist() == ["00"]
+    assert store.around("gone").empty
     with pytest.raises(QueryError, match="use one of"):
-        sink.around("10", same="level")
+        store.around("10", same="level")
 
 
 @pytest.mark.parametrize("field", ["request_id", "lead_id"])
-def test_a_trace_is_everything_of_one_in_the_order_of_time(sink: DuckLogs, field: str) -> None:
-    sink.write(batch({"id": str(n), "ts": NOON - n * DAY, field: "x" if n % 2 else "y"} for n in range(6)))
+def test_a_trace_is_everything_of_one_in_the_order_of_time(store: Store, field: str) -> None:
+    store.write(batch({"id": str(n), "ts": NOON - n * DAY, field: "x" if n % 2 else "y"} for n in range(6)))
 
-    assert sink.trace(field, "x")["id"].tolist() == ["5", "3", "1"]
-    assert sink.trace(field, "x", limit=2)["id"].tolist() == ["5", "3"]
-    assert sink.trace(field, "'; --").empty
+    assert store.trace(field, "x")["id"].tolist() == ["5", "3", "1"]
+    assert store.trace(field, "x", limit=2)["id"].tolist() == ["5", "3"]
+    assert store.trace(field, "'; --").empty
     with pytest.raises(QueryError, match="use one of"):
-        sink.trace("level", "x")
+        store.trace("level", "x")
 
 
 ROW = st.fixed_dictionaries(
@@ -508,12 +509,10 @@ def _timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in timed if row["message"] == "HTTP Request" or (row["ts"], row["service"]) not in http]
 
 
-def test_elasticsearch_says_what_it_is_not_asked_yet(store: Store) -> None:
-    if isinstance(store, DuckLogs):
-        assert store.count(LogQuery(AROUND)) == 0
-        return
-    typed = LogQuery(AROUND, lucene="level:error")
+def test_the_last_half_second_of_a_minute_belongs_to_it_for_a_typed_query_too(store: Store) -> None:
+    store.write(batch([request(1, ts=NOON - timedelta(milliseconds=1)), request(2, ts=NOON)]))
+    typed = LogQuery(AROUND, lucene="message:HTTP")
 
-    for ask in (store.totals, store.durations, store.patterns, store.search, store.count):
-        with pytest.raises(SourceRejected, match="cannot be asked of Elasticsearch yet"):
-            ask(typed)
+    for query in (LogQuery(AROUND), typed):
+        assert store.totals(query, step=MINUTE)["ts"].tolist() == [NOON - MINUTE, NOON]
+    assert store.durations(typed, step=MINUTE)["max_ms"].tolist() == [1, 2]

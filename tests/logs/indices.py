@@ -63,6 +63,7 @@ def _common(row: Mapping[str, Any]) -> Document:
     stats = {"processed": "processed", "successful": "successful", "failed": "failed", "duration": "sync_ms"}
     found = orjson.loads(row["fields"] or "{}") | {name: row[name] for name in plain}
     found |= {name: row[column] for name, column in names.items()} | ({"truncated": True} if row["truncated"] else {})
+    found |= {"log": {"file": {"path": row["file"]}}} if row["file"] else {}
     held = {name: row[column] for name, column in stats.items() if row[column] is not None}
     return found | ({"stats": held} if held else {})
 

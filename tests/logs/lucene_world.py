@@ -182,6 +182,8 @@ def _between(node: Range, kind: Kind, value: Any) -> bool:
         if not is_number(value):
             return False
         read, value = float, float(value)
+    if kind is Kind.EXACT and value == "":
+        return False
     low = node.low is None or (value >= read(node.low) if node.with_low else value > read(node.low))
     high = node.high is None or (value <= read(node.high) if node.with_high else value < read(node.high))
     return low and high

@@ -64,6 +64,17 @@ def test_compaction_merges_the_sums_of_closed_minutes_and_changes_no_answer(stor
     assert all(a.equals(b) for a, b in zip(after, before, strict=True))
 
 
+def test_absurd_sizes_do_not_keep_other_records_out(store: DuckLogs) -> None:
+    """Regression: two records whose sizes exceed 64 bits together stopped the tail for good."""
+    huge = [request(5, response_bytes=5 * 10**18, processed=-(2**63)) for _ in range(2)]
+
+    store.write(batch(huge))
+    store.write(batch([*huge, request(5, response_bytes=7)]))
+    store.compact()
+
+    assert store.totals(AROUND, measures=("records", "response_bytes")).iloc[0].tolist() == [5, 2**63 - 1]
+
+
 def test_a_late_record_is_merged_too(store: DuckLogs) -> None:
     store.write(batch([{}, {"ts": NOON + MINUTE}]))
     store.compact()

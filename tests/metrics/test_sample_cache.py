@@ -81,13 +81,18 @@ def test_no_more_is_held_than_allowed() -> None:
     assert table.asked == [(0, 3)]
 
 
-def test_the_same_question_asked_twice_at_once_is_answered_twice() -> None:
-    table, cache = _Table(1, 5), SampleCache()
+def test_two_who_read_the_same_at_the_same_time_both_get_it_and_neither_misses_a_write() -> None:
+    table, cache = _Table(1, 9), SampleCache()
 
-    def fetch(after_ms: int, until_ms: int) -> Columns:
-        cache.get("q", after_ms, until_ms, table.fetch)  # another viewer, whose answer comes first
-        return table.fetch(after_ms, until_ms)
+    def slower(after_ms: int, until_ms: int) -> Columns:
+        read = table.fetch(after_ms, until_ms)
+        cache.get("q", 0, 10, table.fetch)  # another asks the same meanwhile, and is done first
+        table.times = [1, 5, 9]
+        cache.written(5, 5)
+        return read
 
-    columns = cache.get("q", 0, 10, fetch)
+    first = cache.get("q", 0, 10, slower)
+    again = cache.get("q", 0, 10, table.fetch)
 
-    assert columns.ts_ms.tolist() == [1, 5, 1, 5]
+    assert first.ts_ms.tolist() == [1, 9, 1, 9]
+    assert again.ts_ms.tolist() == [1, 5, 9, 1, 5, 9]

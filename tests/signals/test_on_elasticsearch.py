@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from lib import notes
-from lib.errors import SourceRejected
 from lib.signals import SIGNALS
 from lib.stores import Stores
 from tests.logs.indices import Indices
@@ -19,10 +18,6 @@ from tests.seed import HOUR, NOW, OLD_PATTERN, WHOLE, log_records
 from tests.signals.test_table import PARAMETERS
 
 pytestmark = pytest.mark.live
-
-
-NOT_YET = ("log_counts", "log_top_values", "log_around", "log_trace")
-"""What the Logs page cannot ask of Elasticsearch yet."""
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +33,10 @@ def remote(busy: Stores, elasticsearch9: str) -> Iterator[Stores]:
 def test_every_signal_gives_the_same_answer(busy: Stores, remote: Stores, window: Any) -> None:
     with notes.collected() as said:
         for name, signal in SIGNALS.items():
-            if name in NOT_YET:
-                continue
             ours, theirs = (signal(stores, window, **PARAMETERS.get(name, {})) for stores in (busy, remote))
             assert_same(ours, theirs, name)
 
     assert said == []
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_what_elasticsearch_is_not_asked_yet_is_refused_by_name(remote: Stores, name: str) -> None:
-    with pytest.raises(SourceRejected, match="cannot be asked of Elasticsearch yet"):
-        SIGNALS[name](remote, HOUR, **PARAMETERS.get(name, {}))
 
 
 def test_the_samples_of_a_pattern_are_the_same_records(busy: Stores, remote: Stores) -> None:

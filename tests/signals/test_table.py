@@ -9,13 +9,28 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lib.signals import SIGNALS, errors, explore, health, leads, logs, overview, performance, queues, system
+from lib.signals import (
+    SIGNALS,
+    capacity,
+    errors,
+    explore,
+    health,
+    leads,
+    logs,
+    overview,
+    performance,
+    queues,
+    security,
+    system,
+)  # fmt: skip
 from lib.stores import Stores
 from tests.seed import HOUR, QUIET, WHOLE
 
-TOPICS = (overview, errors, performance, queues, leads, system, health, logs, explore)
+TOPICS = (overview, errors, performance, queues, leads, system, health, logs, explore, capacity, security)
 PARAMETERS: dict[str, dict[str, str]] = {
     "rule_limit": {"rule": "QueueBacklog"},
+    "rule_trend": {"rule": "QueueBacklog"},
+    "rule_values": {"rule": "QueueBacklog"},
     "metric_seen": {"metric": "up"},
     "field_seen": {"field": "level"},
     "pattern_trend": {"pattern_id": "none"},

@@ -82,6 +82,17 @@ class EmailChannel:
             raise _failed(error) from None
         return _receipt(refused, len(recipients), (time.monotonic() - began) * 1000)
 
+    def check(self) -> Receipt:
+        """Connects, over TLS and signed in as the settings say, and sends nothing. Raises DeliveryError."""
+        began = time.monotonic()
+        try:
+            with self._connected() as smtp:
+                smtp.ehlo_or_helo_if_needed()
+                code, said = smtp.noop()
+        except (smtplib.SMTPException, OSError) as error:
+            raise _failed(error) from None
+        return Receipt(code, words.line(said.decode("utf-8", "replace")), (time.monotonic() - began) * 1000)
+
     def hint(self, code: int, reply: str) -> str:
         """See Channel."""
         return _hint(code)

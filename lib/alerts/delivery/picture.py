@@ -20,6 +20,10 @@ from lib.alerts.tables import AlertRow, ChannelRow, CooldownRow, NoticeLogRow, O
 
 WAITING, SENDING, SENT, FAILED, SUPERSEDED = "waiting", "sending", "sent", "failed", "superseded"
 _AT_ONCE = 400
+_WHOLE = (
+    AlertRow.id, AlertRow.origin, AlertRow.labels, AlertRow.state, AlertRow.active_at, AlertRow.annotations, AlertRow.value,
+    AlertRow.fired_at, AlertRow.keep_since, AlertRow.resolved_at, AlertRow.resolved_why, AlertRow.last_seen,
+)  # fmt: skip
 _LIGHT = (AlertRow.id, AlertRow.state, AlertRow.active_at, AlertRow.fired_at, AlertRow.resolved_at)
 
 
@@ -74,10 +78,10 @@ class Reader:
 
     def _learn(self, session: Session, ids: Sequence[int]) -> None:
         new = [one for one in ids if one not in self._facts]
-        rows: list[AlertRow] = []
+        alerts: list[Alert] = []
         for at in range(0, len(new), _AT_ONCE):
-            rows += session.scalars(select(AlertRow).where(AlertRow.id.in_(new[at : at + _AT_ONCE])))
-        alerts = [alert_of(row) for row in rows]
+            rows = session.execute(select(*_WHOLE).where(AlertRow.id.in_(new[at : at + _AT_ONCE])))
+            alerts += [alert_of(row) for row in rows]
         for alert, channels in zip(alerts, channels_of(alerts, self._routes, self._channels), strict=True):
             group = group_of(alert)
             self._facts[alert.id] = Fact(
@@ -100,8 +104,8 @@ class Reader:
         return found
 
 
-def alert_of(row: AlertRow) -> Alert:
-    """A row as a plain value."""
+def alert_of(row: Any) -> Alert:
+    """A row of the alerts, as a model or as its columns, as a plain value."""
     return Alert(
         Origin(row.origin), row.labels, AlertState(row.state), row.active_at, row.annotations, row.value, row.fired_at,
         row.keep_since, row.resolved_at, row.resolved_why or "", row.last_seen, row.id,

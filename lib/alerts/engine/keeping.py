@@ -17,6 +17,7 @@ from lib.alerts.rules import Rule
 from lib.alerts.tables import AlertRow, RuleStateRow, StoryRow
 
 MOST_CHARS = 255
+TAKEN = "prometheus:"
 STORIES = frozenset({"pending", "firing", "dropped", "resolved", "kept", "recurred", "ok", "error", "no-data"})
 _ABOUT_RULES = frozenset(health.value for health in Health)
 _OPEN = (AlertState.PENDING.value, AlertState.FIRING.value)
@@ -54,6 +55,16 @@ def rule_key(rule: Rule) -> str:
     return f"{rule.group[:120]}/{rule.name[:120]}/{digest}"
 
 
+def taken_key(rule: Rule) -> str:
+    """The key of a rule that a Prometheus evaluates."""
+    return f"{TAKEN}{rule_key(rule)}"[:MOST_CHARS]
+
+
+def is_taken(key: str) -> bool:
+    """Whether a rule's key says that a Prometheus evaluates it."""
+    return key.startswith(TAKEN)
+
+
 @dataclass(slots=True)
 class _Work:
     """One episode on its way into the table. `row` 0: not there yet."""
@@ -66,12 +77,20 @@ class _Work:
 
 
 class Book:
-    """Writes batches. Remembers which row an open alert has and which rules have one; only `accept` makes that so."""
+    """Writes batches. Remembers which row an open alert has and which rules have one; only `accept` makes that so.
 
-    def __init__(self) -> None:
+    `origin` is who evaluates: only its alerts and rules are read and written.
+    """
+
+    def __init__(self, origin: Origin = Origin.ENGINE) -> None:
+        self._origin = origin
         self._open: dict[str, int] = {}
         self._rules: set[str] = set()
         self._next: tuple[dict[str, int], set[str]] = ({}, set())
+
+    @property
+    def _taken(self) -> bool:
+        return self._origin is Origin.PROMETHEUS
 
     def write(self, session: Session, batch: Batch) -> None:
         """All rows of the batch, flushed, so that whoever asks in this transaction sees them. `accept` when it is committed."""
@@ -117,12 +136,11 @@ class Book:
         for start in range(0, len(gone), 500):
             session.execute(delete(AlertRow).where(AlertRow.id.in_(gone[start : start + 500])))
 
-    @staticmethod
-    def _add(session: Session, works: Iterable[_Work]) -> None:
+    def _add(self, session: Session, works: Iterable[_Work]) -> None:
         new = [work for work in works if not work.row and not work.dropped]
         if not new:
             return
-        fixed = {"origin": Origin.ENGINE.value, "repeats": 0, "acked_by": "", "ack_note": "", "noise": ""}
+        fixed = {"origin": self._origin.value, "repeats": 0, "acked_by": "", "ack_note": "", "noise": ""}
         rows = [{**fixed, **_identity(work), **_values(work.rule, work.episode)} for work in new]
         ids = session.scalars(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows)
         for work, row in zip(new, ids, strict=True):
@@ -168,9 +186,10 @@ class Book:
 
     def load(self, session: Session) -> dict[str, RuleState]:
         """Every kept rule with its open alerts, by key. A rule that has only alerts is there too."""
-        states = {row.rule: _rule_state(row) for row in session.scalars(select(RuleStateRow))}
+        rules = session.scalars(select(RuleStateRow))
+        states = {row.rule: _rule_state(row) for row in rules if is_taken(row.rule) == self._taken}
         self._rules = set(states)
-        query = select(AlertRow).where(AlertRow.origin == Origin.ENGINE.value, AlertRow.state.in_(_OPEN))
+        query = select(AlertRow).where(AlertRow.origin == self._origin.value, AlertRow.state.in_(_OPEN))
         self._open = {}
         for row in session.scalars(query):
             self._open[row.fingerprint] = row.id
@@ -243,11 +262,6 @@ def drop_old_alerts(session: Session, before: datetime) -> int:
     """Drops alerts that were resolved before; how many."""
     old = (AlertRow.state == AlertState.RESOLVED.value, AlertRow.resolved_at < before)
     return _count(session.execute(delete(AlertRow).where(*old)))
-
-
-def drop_old_stories(session: Session, before: datetime) -> int:
-    """Drops the lines of the story from before; how many."""
-    return _count(session.execute(delete(StoryRow).where(StoryRow.at < before)))
 
 
 def _count(result: Any) -> int:

@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import elasticsearch
+import orjson
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
-from lib.notes import say
+from lib.notes import say, timed
 
 NAME = "logs (Elasticsearch)"
 TIMEOUT_S = 10.0
@@ -25,6 +26,7 @@ SEARCH_TIMEOUT = "8s"
 
 ATTEMPTS = 3
 LONGEST_PAUSE_S = 60.0
+_JSON = {"accept": "application/json", "content-type": "application/json"}
 _BUSY = (429, 502, 503, 504)
 _MAX_REASON = 300
 
@@ -87,7 +89,7 @@ class Connection:
         self._pauses = pauses or Pauses()
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._client = _open(access, timeout_s)
+        self._client = open_client(access, timeout_s)
 
     def field_caps(self, fields: Sequence[str]) -> Body:
         """Which index maps which of the fields how; `indices` is empty where the pattern matches none."""
@@ -109,12 +111,27 @@ class Connection:
             index = self.index if indices is None else list(indices)
             lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}]
             lines += [{"timeout": SEARCH_TIMEOUT, **body}]
-        answers = self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]
-        return [_whole(answer) for answer in answers]
+        return timed(
+            NAME, _told(lines),
+            lambda: [_whole(one) for one in
+                     self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]],
+            lambda found: sum(map(_rows, found)),
+        )  # fmt: skip
+
+    def sizes(self) -> Body:
+        """Documents and bytes per index. Raises SourceError, SourceRejected where this user may not ask."""
+        return self._ask(lambda client: client.indices.stats(index=self.index, metric=["docs", "store"]))
+
+    def lifecycles(self) -> Body:
+        """The lifecycle of each index. Raises SourceError, SourceRejected where this user or cluster has none to ask."""
+        return self._ask(lambda client: client.ilm.explain_lifecycle(index=self.index))
 
     def page(self, body: Body) -> Body:
         """The next page of a search on a point in time."""
-        return _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body})))
+        return timed(
+            NAME, f"GET /_search\n{orjson.dumps(body).decode()}",
+            lambda: _whole(self._ask(lambda client: client.search(body={"timeout": SEARCH_TIMEOUT, **body}))), _rows,
+        )  # fmt: skip
 
     def open_point(self, indices: Sequence[str] | None) -> str:
         """A point in time to page on; close it."""
@@ -127,6 +144,19 @@ class Connection:
     def close_point(self, point: str) -> None:
         """Lets the cluster forget it. Raises SourceError."""
         self._ask(lambda client: client.close_point_in_time(id=point))
+
+    def get(self, path: str) -> Body | None:
+        """What is there under a path of the API; None where nothing is. Raises SourceError."""
+        try:
+            return self._ask(lambda client: client.perform_request("GET", path, headers=_JSON))
+        except SourceRejected as error:
+            if isinstance(error.__cause__, elasticsearch.NotFoundError):
+                return None
+            raise
+
+    def put(self, path: str, body: Body) -> None:
+        """Writes it there. Raises SourceError."""
+        self._ask(lambda client: client.perform_request("PUT", path, headers=_JSON, body=body))
 
     def close(self) -> None:
         """Closes the sockets."""
@@ -166,7 +196,8 @@ class Connection:
                 self._pauses.failed(str(translated), retry_after_s(error))
 
 
-def _open(access: Access, timeout_s: float) -> Elasticsearch:
+def open_client(access: Access, timeout_s: float) -> Elasticsearch:
+    """The client; nothing is asked yet. Raises OSError or ValueError for a CA file that cannot be used."""
     more: Body = {}
     if access.api_key:
         more["api_key"] = access.api_key
@@ -226,6 +257,21 @@ def reason_of(body: Any) -> str:
     said = str(inner.get("reason") or inner.get("type") or "no reason given")
     index = str(inner.get("index") or "")
     return f"{inner.get('type', 'error')}: {said}{f' ({index})' if index and index not in said else ''}"[:_MAX_REASON]
+
+
+def _told(lines: Sequence[Body]) -> str:
+    """The searches as Kibana's console takes them."""
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    named = (
+        (head["index"] if isinstance(head["index"], str) else ",".join(head["index"]), body) for head, body in pairs
+    )
+    return "\n".join(f"GET /{index}/_search\n{orjson.dumps(body).decode()}" for index, body in named)
+
+
+def _rows(answer: Body) -> int:
+    """Hits, and the buckets of its aggregations."""
+    groups = [found.get("buckets", ()) for found in answer.get("aggregations", {}).values()]
+    return len(answer["hits"]["hits"]) + sum(map(len, groups))
 
 
 def _whole(answer: Body) -> Body:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,10 +29,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "successful": ("stats.successful",),
     "failed": ("stats.failed",),
     "response_bytes": ("responseSize",),
+    "file": ("log.file.path",),
 } | {
     name: (name,)
-    for name in ("message", "event", "source", "operation", "method", "route", "url", "value", "pattern_id", "pattern")
-}
+    for name in (
+        "message", "event", "source", "operation", "method", "route", "url", "value", "pattern_id", "pattern", "reason",
+        "everything",
+    )
+}  # fmt: skip
 PREFIXES = ("", "fields.", "meta.", "json.")
 """Objects that some shippers put the record's own fields into."""
 
@@ -41,13 +46,17 @@ _SEVERAL = ("status", "lead_id", "error")
 _NUMBERS = ("long", "integer", "short", "byte", "double", "float", "half_float", "scaled_float", "unsigned_long")
 _EXACT = ("keyword", "boolean", "ip", "version", "constant_keyword", "wildcard")
 _DATES = ("date", "date_nanos")
+_FREE = re.compile(r'[^\s,*?"_][^\s,*?"]{0,255}')
+"""Names of other fields that can be looked up; those that begin with _ are the cluster's own."""
+
+_MOST_SETS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """A field to ask by `name`. `base` is what a record that has it has; they differ for `text` with a keyword sub-field.
 
-    `kind`: exact, number, date, or text (which can be searched, but neither compared nor grouped by).
+    `kind`: exact, number, date, object, or text (which can be searched, but neither compared nor grouped by).
     """
 
     name: str
@@ -108,25 +117,34 @@ class Fields:
         self._connection = connection
         self._fresh_s = fresh_s
         self._lock = threading.Lock()
-        self._plans: tuple[Plan, ...] = ()
-        self._until = float("-inf")
+        self._known: dict[tuple[str, ...], tuple[float, tuple[Plan, ...]]] = {}
 
-    def plans(self) -> tuple[Plan, ...]:
-        """One per way of mapping; none where no index matches or none has a record. Raises SourceError."""
+    def plans(self, others: Collection[str] = ()) -> tuple[Plan, ...]:
+        """One per way of mapping; none where no index matches or none has a record. Raises SourceError.
+
+        `others` are names of a record's own fields that the plans shall have, too.
+        """
+        free = tuple(sorted({name for name in others if name not in _NAMES and _FREE.fullmatch(name)}))
         with self._lock:
-            if time.monotonic() >= self._until:
-                self._plans = _by_event_time(plans_of(self._connection.field_caps(wanted())), self._connection)
-                self._until = time.monotonic() + self._fresh_s
-            return self._plans
+            until, known = self._known.get(free, (float("-inf"), ()))
+            if time.monotonic() < until:
+                return known
+            found = plans_of(self._connection.field_caps(wanted(free)), free)
+            plans = _by_event_time(found, self._connection)
+            if len(self._known) > _MOST_SETS:
+                self._known.clear()
+            self._known[free] = (time.monotonic() + self._fresh_s, plans)
+            return plans
 
 
-def wanted() -> list[str]:
+def wanted(others: Sequence[str] = ()) -> list[str]:
     """Every name to ask field_caps for."""
-    names = dict.fromkeys(prefix + name for prefix in PREFIXES for field in _NAMES.values() for name in field)
+    fields = [name for field in _NAMES.values() for name in field] + list(others)
+    names = dict.fromkeys(prefix + name for prefix in PREFIXES for name in fields)
     return [part for name in names for part in (name, name + ".keyword")]
 
 
-def plans_of(caps: Mapping[str, Any]) -> tuple[Plan, ...]:
+def plans_of(caps: Mapping[str, Any], others: Sequence[str] = ()) -> tuple[Plan, ...]:
     """The plans of a field_caps answer that was asked with `include_unmapped`."""
     kinds: dict[str, dict[str, str]] = defaultdict(dict)
     for name, by_type in caps["fields"].items():
@@ -135,7 +153,7 @@ def plans_of(caps: Mapping[str, Any]) -> tuple[Plan, ...]:
                 kinds[index][name] = kind
     groups: dict[tuple[tuple[str, tuple[Path, ...]], ...], list[str]] = defaultdict(list)
     for index in caps["indices"]:
-        fields = _fields_of(kinds[index])
+        fields = _fields_of(kinds[index], others)
         if fields:  # an index without a record has none yet
             groups[fields].append(index)
     if len(groups) == 1 and sum(map(len, groups.values())) == len(caps["indices"]):
@@ -143,11 +161,11 @@ def plans_of(caps: Mapping[str, Any]) -> tuple[Plan, ...]:
     return tuple(Plan(fields, tuple(indices)) for fields, indices in groups.items())
 
 
-def _fields_of(kinds: Mapping[str, str]) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+def _fields_of(kinds: Mapping[str, str], others: Sequence[str]) -> tuple[tuple[str, tuple[Path, ...]], ...]:
     found = []
-    for field, names in _NAMES.items():
+    for field, names in (_NAMES | {name: (name,) for name in others}).items():
         candidates = [_path(prefix + name, kinds) for prefix in PREFIXES for name in names]
-        paths = tuple(path for path in candidates if path is not None)
+        paths = tuple(path for path in candidates if path is not None and (path.kind != "object" or field in others))
         if field == "ts":
             paths = tuple(sorted(paths, key=lambda path: path.kind != "date"))
             paths = paths if paths and paths[0].kind == "date" else ()
@@ -167,7 +185,7 @@ def _path(name: str, kinds: Mapping[str, str]) -> Path | None:
     if kind == "text":
         inner = f"{name}.keyword"
         return Path(inner, "exact", name) if kinds.get(inner) in _EXACT else Path(name, "text", name)
-    return None
+    return Path(name, "object", name) if kind in ("object", "nested") else None
 
 
 def _by_event_time(plans: tuple[Plan, ...], connection: Connection) -> tuple[Plan, ...]:

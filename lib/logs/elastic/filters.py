@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lib.errors import QueryError
 from lib.logs.base import GROUP_FIELDS, LogQuery, Match
 from lib.logs.conditions import SEARCH_FIELDS, SEARCHED_TEXT, minute_range
+from lib.logs.elastic import typed
 from lib.logs.elastic.client import Body
 from lib.logs.elastic.fields import Path, Plan
 from lib.logs.elastic.routes import query_of
+from lib.logs.lucene import EVERYTHING
+from lib.logs.lucene_elastic import body
+from lib.logs.lucene_parse import parse
 
 MAX_TEXT = 256
 DERIVED = {"route": ("url",), "pattern_id": ("error", "message")}
@@ -19,6 +24,7 @@ DERIVED = {"route": ("url",), "pattern_id": ("error", "message")}
 
 NONE: Body = {"match_none": {}}
 _STATUS_CLASS = re.compile(r"([1-9])xx", re.IGNORECASE)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WARNING = {"WARNING": "WARN"}
 
 
@@ -48,6 +54,16 @@ def either(clauses: Sequence[Body]) -> Body:
     return {"bool": {"should": list(clauses), "minimum_should_match": 1}} if clauses else NONE
 
 
+def within(plan: Plan, query: LogQuery) -> Body:
+    """Exactly the window."""
+    return between(plan.ts, millis(query.window.start), millis(query.window.end))
+
+
+def millis(moment: datetime) -> int:
+    """The first Unix ms that is not before it."""
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
+
+
 def minutes(plan: Plan, query: LogQuery) -> Body:
     """The whole minutes of the window."""
     first, last = minute_range(query)
@@ -59,20 +75,25 @@ def between(name: str, start_ms: int, end_ms: int) -> Body:
     return {"range": {name: {"gte": start_ms, "lt": end_ms, "format": "epoch_millis"}}}
 
 
-def check(where: Sequence[Match], *, raw: bool = False) -> None:
-    """Raises QueryError for a field that cannot be matched on."""
-    for match in where:
+def check(query: LogQuery, *, raw: bool = False) -> None:
+    """Raises QueryError for a field that cannot be matched on, and for a typed query that is wrong."""
+    parse(query.lucene)
+    for match in query.where:
         if match.field not in (SEARCH_FIELDS if raw else GROUP_FIELDS):
             raise QueryError(f"records cannot be matched on “{match.field}” here: use one of {', '.join(GROUP_FIELDS)}")
 
 
-def matches(plan: Plan, where: Sequence[Match]) -> tuple[list[Body], tuple[Match, ...]]:
+def selected(plan: Plan, query: LogQuery) -> tuple[list[Body], tuple[Match, ...]]:
     """Filters for what the cluster can judge, and the matches on derived fields, to be judged on the rows."""
+    where, node = typed.split(query)
     later = tuple(match for match in where if match.field == "pattern_id" and derived(plan, match.field))
-    return [_match(plan, match) for match in where if match not in later], later
+    kept = [match_of(plan, match) for match in where if match not in later]
+    if node != EVERYTHING:
+        kept.append(body(node, typed.Asked(plan, lambda name: derived(plan, name))))
+    return kept, later
 
 
-def _match(plan: Plan, match: Match) -> Body:
+def match_of(plan: Plan, match: Match) -> Body:
     held = _on_route(plan, match) if derived(plan, match.field) else _first_of(plan.exact(match.field), match)
     return {"bool": {"must_not": [held]}} if match.negated else held
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib.logs.base import LogQuery
-from lib.logs.elastic import filters, sums
+from lib.logs.elastic import filters, sums, typed
 from lib.logs.elastic import values as values_of
 from lib.logs.elastic.client import NAME, Body
 from lib.logs.elastic.fields import Path, Plan
@@ -152,7 +152,7 @@ def rows(source: Source, asked: sums.Question, kinds: Kinds) -> list[Row]:
     found: list[Row] = []
     left_out = 0
     for plan, numbers, level in zip(plans, held, levels, strict=True):
-        _, later = filters.matches(plan, asked.query.where)
+        _, later = filters.selected(plan, asked.query)
         for number, bucket in zip(
             numbers, next(answers)["aggregations"]["bucket"]["buckets"] if numbers else (), strict=True
         ):
@@ -177,7 +177,7 @@ def _say_left_out(found: Sequence[Row], left_out: int) -> None:
 
 
 def _body(plan: Plan, asked: sums.Question, kinds: Kinds, buckets: Sequence[int], inner: Body) -> Body:
-    kept, _ = filters.matches(plan, asked.query.where)
+    kept, _ = filters.selected(plan, asked.query)
     query = {"bool": {"filter": [filters.minutes(plan, asked.query), *_counted(plan, kinds), *kept]}}
     duration = plan.number("duration_ms")
     assert duration is not None
@@ -195,7 +195,8 @@ def _range(number: int) -> Body:
 
 
 def _fields(asked: sums.Question) -> tuple[str, ...]:
-    wanted = (*asked.by, *(match.field for match in asked.query.where if match.field == "pattern_id"))
+    where, _ = typed.split(asked.query)
+    wanted = (*asked.by, *(match.field for match in where if match.field == "pattern_id"))
     return tuple(dict.fromkeys(wanted))
 
 

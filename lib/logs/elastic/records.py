@@ -51,7 +51,7 @@ def row_of(hit: Mapping[str, Any], plan: Plan, clean: Clean) -> Row:
         "url": _text(record.pop("url", "")), "route": _text(record.pop("route", "")),
         "status": _status(record), "duration_ms": _number(record, "duration"), "value": _number(record, "value"),
         "response_bytes": _number(record, "responseSize"), **_stats(record),
-        "reason": _text(record.pop("reason", "")), "truncated": record.pop("truncated", False) is True,
+        "file": _file(record), "reason": _text(record.pop("reason", "")), "truncated": record.pop("truncated", False) is True,
     }  # fmt: skip
     found["route"] = found["route"] or route_of(found["url"])
     pattern = _text(record.pop("pattern", "")) or normalise(error or found["message"])
@@ -96,6 +96,17 @@ def _error(record: Row) -> tuple[str, str]:
     if isinstance(error, Mapping):
         return _text(error.get("message")) or _text(dict(error)), stack or _text(error.get("stack"))
     return _text(error), stack
+
+
+def _file(record: Row) -> str:
+    """Where a shipper read the line; our own says no more than that."""
+    log = record.get("log")
+    path = (
+        log.get("file", {}).get("path", "") if isinstance(log, Mapping) and isinstance(log.get("file"), Mapping) else ""
+    )
+    if log == {"file": {"path": path}}:
+        del record["log"]
+    return _text(path)
 
 
 def _lead_of(record: Row) -> str:

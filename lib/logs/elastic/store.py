@@ -14,15 +14,16 @@ import pandas as pd
 
 from lib.errors import QueryError
 from lib.logs import answers
-from lib.logs.base import GROUP_FIELDS, MEASURES, LogQuery
+from lib.logs.base import FOLLOWED, GROUP_FIELDS, MEASURES, NEAR, LogQuery, Match
 from lib.logs.conditions import minute_range
-from lib.logs.elastic import filters, frames, latency, pages, sums
+from lib.logs.elastic import counts, filters, frames, latency, pages, sums, typed
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
 from lib.logs.elastic.fields import Fields
-from lib.logs.elastic.not_yet import NotYet, only_plain
+from lib.logs.elastic.inventory import inventory
 from lib.logs.elastic.records import Clean, Source
 from lib.logs.elastic.routes import Routes
+from lib.logs.inventory import Index
 from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import LATENCY_GROUPS
 from lib.window import Window
@@ -35,7 +36,7 @@ FUTURE = timedelta(minutes=10)
 """Records dated further ahead than this do not count as the newest: a clock is wrong."""
 
 
-class ElasticLogs(NotYet):
+class ElasticLogs:
     """LogStore; it only asks. `clean` takes credentials out of what others have written.
 
     `fresh_s` (s) is how long the mapping is taken for known, `extent_s` how long the oldest and newest time, and which
@@ -73,16 +74,14 @@ class ElasticLogs(NotYet):
         """Sums per bucket and group: [`ts` if step,] *by, *measures. Raises QueryError for an unknown name."""
         _allowed(by, GROUP_FIELDS, "grouped by")
         _allowed(measures, MEASURES, "added up as")
-        only_plain(query)
-        filters.check(query.where)
+        filters.check(query)
         asked = sums.Question(query, tuple(by), step, tuple(name for name in measures if name != "records"))
-        return frames.totals(sums.rows(self._source(), asked), asked, measures)
+        return frames.totals(sums.rows(self._source(query), asked), asked, measures)
 
     def durations(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
         """HTTP latency per bucket and group; no row where there was no request. Percentiles are the embedded store's."""
         _allowed(by, LATENCY_GROUPS, "grouped by")
-        only_plain(query)
-        filters.check(query.where)
+        filters.check(query)
         found = summed(self._latencies(query, by, step), (*(("ts",) if step else ()), *by))
         return answers.frame(found, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
 
@@ -91,8 +90,7 @@ class ElasticLogs(NotYet):
     ) -> pd.DataFrame:
         """Requests per latency band [edge, next edge): [`ts`,] `low_ms`, `high_ms`, `requests`; every band is there."""
         band_of_bucket(edges_ms)  # wrong edges are refused before the question costs anything
-        only_plain(query)
-        filters.check(query.where)
+        filters.check(query)
         columns = banded(self._latencies(query, (), step), edges_ms, stepped=step is not None)
         return answers.frame(columns, answers.keyed((), step is not None, answers.HISTOGRAM_DTYPES))
 
@@ -101,10 +99,9 @@ class ElasticLogs(NotYet):
 
         Where records carry no pattern it is made of their texts, and `first_ever` may be unknown.
         """
-        only_plain(query)
-        filters.check(query.where)
+        filters.check(query)
         asked = sums.Question(query, ("pattern_id", "level"), spans=True)
-        source = self._source()
+        source = self._source(query)
         rows = sums.rows(source, asked)
         found = frames.patterns(rows, limit)
         known = self._first_seen.of(source, found["pattern_id"].tolist(), rows, query.window.start)
@@ -113,10 +110,9 @@ class ElasticLogs(NotYet):
 
     def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
         """Records, newest first, at most MOST_ROWS; `before` is the (ts, id) of the last row of the page before."""
-        only_plain(query)
-        filters.check(query.where, raw=True)
+        filters.check(query, raw=True)
         limit = max(1, min(limit, MOST_ROWS))
-        return frames.records(pages.newest(self._source(), query, limit, before))
+        return frames.records(pages.newest(self._source(query), query, limit, before))
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """One record as `search` returns it, `fields` decoded; None where it is not kept (any more)."""
@@ -125,6 +121,35 @@ class ElasticLogs(NotYet):
             return None
         row = {str(name): value for name, value in frames.records([found]).to_dict("records")[0].items()}
         return row | {"fields": orjson.loads(found["fields"])}
+
+    def count(self, query: LogQuery) -> int:
+        """How many records `search` finds in all, in exactly the window."""
+        filters.check(query, raw=True)
+        return counts.count(self._source(query), query)
+
+    def top(self, query: LogQuery, field: str, limit: int = 20) -> pd.DataFrame:
+        """The most frequent values of any field: `value` ("" where a record has none), `records`, `share` (0-1)."""
+        filters.check(query, raw=True)
+        return counts.top(self._source(query, field), query, field, max(1, min(limit, MOST_ROWS)))
+
+    def around(self, record_id: str, before: int = 10, after: int = 10, same: str = "service") -> pd.DataFrame:
+        """The record with those nearest to it, newest first; empty where it is gone."""
+        _allowed((same,) if same else (), NEAR, "kept within")
+        source = self._source()
+        found = pages.by_id(source, record_id)
+        if found is None:
+            return frames.records([])
+        near = Match(same, (found[same],)) if same else None
+        newer, older = (
+            pages.beside(source, pages.place(found), near, min(number, MOST_ROWS), newer=newer)
+            for number, newer in ((after, True), (before, False))
+        )
+        return frames.records([*reversed(newer), found, *older])
+
+    def trace(self, field: str, value: str, limit: int = 1000) -> pd.DataFrame:
+        """Every kept record of one request or lead, the first `limit`, oldest first."""
+        _allowed((field,), FOLLOWED, "followed by")
+        return frames.records(pages.trace(self._source(), Match(field, (value,)), max(1, min(limit, MOST_ROWS))))
 
     def newest(self) -> datetime | None:
         """The time of the newest record; None for an empty store."""
@@ -151,11 +176,17 @@ class ElasticLogs(NotYet):
         nothing = {name: np.array([], dtype="int64") for name in answers.GAP_DTYPES}
         return answers.frame(nothing, answers.GAP_DTYPES)
 
-    def _source(self) -> Source:
-        return Source(self._connection, self._fields.plans(), self._clean, self._routes)
+    def inventory(self) -> tuple[Index, ...]:
+        """Each index with what the cluster tells of it. Raises SourceError."""
+        return inventory(self._connection)
+
+    def _source(self, query: LogQuery | None = None, *fields: str) -> Source:
+        names = typed.free_names(query) if query is not None else set[str]()
+        plans = self._fields.plans(names | set(fields))
+        return Source(self._connection, plans, self._clean, self._routes)
 
     def _latencies(self, query: LogQuery, by: Sequence[str], step: timedelta | None) -> frames.Columns:
-        asked, source = sums.Question(query, tuple(by), step), self._source()
+        asked, source = sums.Question(query, tuple(by), step), self._source(query)
         return frames.latencies(latency.rows(source, asked, self._kinds(source, query)), asked)
 
     def _kinds(self, source: Source, query: LogQuery) -> latency.Kinds:

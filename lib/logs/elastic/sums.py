@@ -6,7 +6,7 @@ more groups than MAX_GROUPS, the most frequent texts are counted and the rest is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,13 +29,17 @@ SAMPLE = 500
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is added up: `measures` (sums), per `by` and bucket; `spans` adds the first and last minute of each group."""
+    """What is added up: `measures` (sums), per `by` and bucket; `spans` adds the first and last minute of each group.
+
+    Whole minutes are counted, or, `exact`, what is in exactly the window.
+    """
 
     query: LogQuery
     by: tuple[str, ...] = ()
     step: timedelta | None = None
     measures: tuple[str, ...] = ()
     spans: bool = False
+    exact: bool = False
 
     @property
     def bucket(self) -> Body:
@@ -99,8 +103,8 @@ def rows(source: Source, asked: Question) -> list[Row]:
 
 def _parts(source: Source, plan: Plan, asked: Question) -> list[_Part]:
     """One for the indices of a plan, or one per route where the cluster has to tell routes from addresses."""
-    kept, later = filters.matches(plan, asked.query.where)
-    clauses = [filters.minutes(plan, asked.query), *kept]
+    kept, later = filters.selected(plan, asked.query)
+    clauses = [(filters.within if asked.exact else filters.minutes)(plan, asked.query), *kept]
     if "route" not in asked.by or not filters.derived(plan, "route"):
         return [_Part(plan, asked, clauses, later)]
     return [
@@ -249,14 +253,23 @@ def _known(connection: Connection, part: _Part) -> Body:
 
 def _sampled(source: Source, parts: Sequence[_Part], query_of: Callable[[_Part], Body]) -> None:
     """Adds the records of `query_of(part)`: all of them where there are few, else estimates from a random sample."""
-    bodies = [(part.plan.indices, _sample_body(part.plan, query_of(part))) for part in parts]
-    for part, answer in zip(parts, source.connection.search(bodies), strict=True):
+    asked = [(part.plan, query_of(part)) for part in parts]
+    for part, found in zip(parts, sampled(source, asked), strict=True):
+        rows = [_weighted(part, row, weight) for row, weight in found]
+        part.rows += [row for row in rows if filters.judged(row, part.later)]
+
+
+def sampled(source: Source, asked: Sequence[tuple[Plan, Body]]) -> list[list[tuple[Row, float]]]:
+    """For each query its records, and how many each stands for: 1, or more where they are a random sample of all."""
+    answers = source.connection.search([(plan.indices, _sample_body(plan, query)) for plan, query in asked])
+    found: list[list[tuple[Row, float]]] = []
+    for (plan, _), answer in zip(asked, answers, strict=True):
         total, hits = answer["hits"]["total"]["value"], answer["hits"]["hits"]
         if total > len(hits) > 0:
             read = f"{len(hits):,} of {total:,} records with rare or long texts were read"
             say(NAME, f"{read}; the others are estimated from them.", doubtful=False)
-        weight = total / len(hits) if hits else 0.0
-        part.rows += [row for row in _weighted(part, hits, weight, source.clean) if filters.judged(row, part.later)]
+        found.append([(row_of(hit, plan, source.clean), total / len(hits)) for hit in hits])
+    return found
 
 
 def _sample_body(plan: Plan, query: Body) -> Body:
@@ -266,11 +279,9 @@ def _sample_body(plan: Plan, query: Body) -> Body:
     }  # fmt: skip
 
 
-def _weighted(part: _Part, hits: Sequence[Body], weight: float, clean: Clean) -> Iterator[Row]:
-    for hit in hits:
-        found = row_of(hit, part.plan, clean)
-        ms = int(found["ts"].timestamp() * 1000)
-        row: Row = {"records": weight, "pattern": found["pattern"], "first": ms, "last": ms, "ts": ms}
-        row |= {name: (found[name] or 0.0) * weight for name in part.asked.measures}
-        status = "" if found["status"] is None else str(found["status"])
-        yield row | {name: status if name == "status" else found[name] for name in part.fields}
+def _weighted(part: _Part, found: Row, weight: float) -> Row:
+    ms = int(found["ts"].timestamp() * 1000)
+    row: Row = {"records": weight, "pattern": found["pattern"], "first": ms, "last": ms, "ts": ms}
+    row |= {name: (found[name] or 0.0) * weight for name in part.asked.measures}
+    status = "" if found["status"] is None else str(found["status"])
+    return row | {name: status if name == "status" else found[name] for name in part.fields}

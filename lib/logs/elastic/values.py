@@ -35,11 +35,12 @@ def first(plan: Plan, name: str, values: Body) -> str:
     for path in plan.paths(name):
         value = values.get(path.name)
         if value is not None:
-            return _key_text(value)
+            return key_text(value)
     return ""
 
 
-def _key_text(value: Any) -> str:
+def key_text(value: Any) -> str:
+    """A value as the product writes it: true, and 5 for 5.0."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -186,6 +186,22 @@ def markers(figure: Figure, moments: Sequence[tuple[datetime, str]], window: Win
     return figure
 
 
+def spans(
+    figure: Figure, found: Sequence[tuple[datetime, datetime]], window: Window, words: str = "", status: str = "critical"
+) -> Figure:  # fmt: skip
+    """A shade over each stretch of time (an alert that fired); the words stand at the newest one's beginning."""
+    shade = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+    colour = severity_colour(status)
+    for start, end in found:
+        x0, x1 = local_text(start, window.zone), local_text(end, window.zone)
+        figure["layout"]["shapes"].append({**shade, "x0": x0, "x1": x1, "fillcolor": f"{colour}/0.14"})
+        _line(figure, {"yref": "paper", "y0": 0, "y1": 1, "x0": x0, "x1": x0}, colour, "solid")
+    if found and words:
+        x = local_text(found[-1][0], window.zone)
+        _words(figure, words, status, yref="paper", y=0, yanchor="bottom", x=x, xanchor="left")
+    return figure
+
+
 def _line(figure: Figure, ends: dict[str, Any], colour: str, dash: str) -> None:
     figure["layout"]["shapes"].append({"type": "line", **ends, "line": {"color": colour, "width": 1.2, "dash": dash}})
 

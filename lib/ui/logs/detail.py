@@ -14,7 +14,7 @@ from lib.logs.base import FOLLOWED
 from lib.ui import cache, cards, clock, text
 from lib.ui.charts import logs as log_charts
 from lib.ui.live_chart import live_chart
-from lib.ui.logs import state
+from lib.ui.logs import reveal, state
 from lib.ui.logs.fields import flat
 from lib.ui.logs.rows import level_label
 from lib.window import Window
@@ -26,11 +26,13 @@ _NAMED = {"request_id": "request", "lead_id": "lead"}
 
 def detail(window: Window, record_id: str) -> None:
     """The record, in one of VIEWS."""
-    record = cache.frame("log_record", window, record_id=record_id)["record"]
-    _bar(record)
-    if not record:
+    masked = cache.frame("log_record", window, record_id=record_id)["record"]
+    _bar(record_id, masked)
+    if not masked:
         st.caption("This record is not kept any more.")
         return
+    record = reveal.revealed(record_id, masked)
+    reveal.said(record_id)
     view = st.segmented_control("View", VIEWS, default=VIEWS[0], key=state.VIEW, bind="query-params", required=True,
                                 label_visibility="collapsed")  # fmt: skip
     if view == "Stack":
@@ -43,7 +45,7 @@ def detail(window: Window, record_id: str) -> None:
         _fields(record)
 
 
-def _bar(record: Mapping[str, Any]) -> None:
+def _bar(record_id: str, record: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if record:
             st.text(f"{level_label(record['level'])}  {clock.stamp(record['ts'].to_pydatetime(), seconds=True)}")
@@ -54,6 +56,7 @@ def _bar(record: Mapping[str, Any]) -> None:
             st.button("Its pattern", icon=":material/filter_alt:", key="its_pattern", type="tertiary",
                       help="Records of the same normalised text", on_click=state.add,
                       args=("pattern_id", record["pattern_id"]))  # fmt: skip
+            reveal.button(record_id, record)
         st.button("Close", icon=":material/close:", key="close_record", on_click=state.open_record, args=("",),
                   type="tertiary")  # fmt: skip
 

@@ -7,7 +7,7 @@ import streamlit as st
 from lib.errors import QueryError
 from lib.logs.lucene import clause
 from lib.logs.lucene_parse import MOST_CHARACTERS, parse
-from lib.personal import HIDDEN
+from lib.personal import HIDDEN, hide_value
 from lib.ui import clock, time_range
 from lib.window import Window
 
@@ -125,9 +125,13 @@ def _valid(query: str) -> bool:
 
 
 def can_filter(field: str, value: str) -> bool:
-    """Whether a value can stand in a query: it is short, not hidden, and its field has a name that a query can have."""
+    """Whether a value can stand in a query: short, nothing that an address must not hold, of a field with a usable name."""
     return (
-        len(value) <= LONGEST_VALUE and HIDDEN not in value and not set(field) & set("*?") and field not in ("", "ts")
+        len(value) <= LONGEST_VALUE
+        and HIDDEN not in value
+        and hide_value(field, value) == value
+        and not set(field) & set("*?")
+        and field not in ("", "ts")
     )
 
 

@@ -9,7 +9,6 @@ import streamlit as st
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
 from lib.alerts.rule_text import diff
-from lib.alerts.rules import Problem
 from lib.errors import OpsError, QueryError, SourceError
 from lib.state.audit import Deed
 from lib.ui import cache, clock, identity, text
@@ -17,6 +16,7 @@ from lib.ui.query_error import pointed
 from lib.ui.rules import state
 from lib.ui.rules.state import Draft
 from lib.ui.time_range import time_window
+from lib.yaml_reader import Problem
 
 _SAVED = "_rule_saved"
 

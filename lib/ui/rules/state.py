@@ -10,12 +10,13 @@ from yaml import YAMLError
 
 from lib.alerts import editing
 from lib.alerts.editing import Standing
-from lib.alerts.rules import Problem, Rule
+from lib.alerts.rules import Rule
 from lib.alerts.sentence import Sentence, filled, is_number, sentence
 from lib.errors import SourceUnavailable
 from lib.identity.roles import NEEDS, Action
 from lib.state.database import State
 from lib.ui import identity, runtime
+from lib.yaml_reader import Problem
 
 RULE, VIEW = "rule", "rule_view"
 NEW = "new rule"

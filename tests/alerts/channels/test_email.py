@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.mail_server import Mailbox, mail_server
 TO = ("a@example.com", "b@example.com")
 
 
-def channel(box: Mailbox, security: str = "none", **more: str) -> EmailChannel:
+def channel(box: Mailbox, security: str = "none", **more: Any) -> EmailChannel:
     server = MailServer("127.0.0.1", box.port, security, "ops@example.com", TO)
     return EmailChannel(replace(server, **more), timeout_s=2)
 

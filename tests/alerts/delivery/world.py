@@ -122,7 +122,7 @@ class World:
         self.sender.turn()
         return self
 
-    def tick(self, start: float, end: float, step: float = 1.0, then: Callable[[float], None] | None = None) -> None:
+    def tick(self, start: float, end: float, step: float = 1.0, then: Callable[[float], object] | None = None) -> None:
         """The loops from `start` to `end`."""
         second = start
         while second <= end:

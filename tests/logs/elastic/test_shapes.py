@@ -14,7 +14,7 @@ import pytest
 
 from lib import notes
 from lib.collect.parse import Line, parse_lines
-from lib.errors import SourceRejected
+from lib.errors import QueryError, SourceRejected
 from lib.logs.base import MEASURES, LogQuery, Match
 from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic import sums
@@ -135,6 +135,8 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
 ) -> None:
     store = opened(request.getfixturevalue(server), form)
     everything, failing = LogQuery(AROUND), LogQuery(AROUND, ERRORS)
+    typed = LogQuery(AROUND, lucene='"HTTP Request" status:5xx duration:>20 url:"/api/leads" -route:"/api/leads"')
+    own = LogQuery(AROUND, lucene="_exists_:ip OR leadId:L-9 OR rejected")
 
     with notes.collected() as said:
         pairs = {
@@ -150,11 +152,22 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
             "bands": [s.duration_histogram(everything, [0, 50, 100, 500]) for s in (embedded, store)],
             "patterns": [s.patterns(everything).drop(columns="first_ever") for s in (embedded, store)],
             "by pattern": [s.totals(failing, ("pattern_id",)) for s in (embedded, store)],
+            "typed": [s.search(typed)[["ts", "url", "status", "duration_ms"]] for s in (embedded, store)],
+            "typed sums": [s.totals(own, ("level", "event"), 30 * MINUTE) for s in (embedded, store)],
+            "typed latency": [s.durations(typed, ("route",)) for s in (embedded, store)],
+            "typed patterns": [s.patterns(own).drop(columns="first_ever") for s in (embedded, store)],
+            "top values": [s.top(own, "url", 5) for s in (embedded, store)],
+            "top of its own": [s.top(everything, "ip") for s in (embedded, store)],
+            "top levels": [s.top(typed, "level") for s in (embedded, store)],
+            "top routes": [s.top(everything, "route") for s in (embedded, store)],
+            "trace": [s.trace("request_id", "r4")[["ts", "message", "request_id"]] for s in (embedded, store)],
+            "lead": [s.trace("lead_id", "L-9")[["ts", "message", "lead_id"]] for s in (embedded, store)],
             "records": [
                 s.search(failing, 20)[["ts", "level", "message", "operation", "error", "stack", "request_id", "route", "pattern_id"]]
                 for s in (embedded, store)
             ],
         }  # fmt: skip
+    counts = [s.count(query) for query in (everything, typed, own) for s in (embedded, store)]
     ends = (store.oldest(), store.newest())
     seen = {name: store.ever_seen(name) for name in ("route", "pattern_id", "value", "status", "event")}
     store.close()
@@ -162,6 +175,8 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
     for name, (ours, theirs) in pairs.items():
         assert len(ours), name
         pd.testing.assert_frame_equal(ours, theirs, obj=name)
+    assert counts[::2] == counts[1::2]
+    assert min(counts) > 0
     assert ends == (embedded.oldest(), embedded.newest())
     assert all(seen.values())
     assert said == []
@@ -297,6 +312,48 @@ def test_texts_too_long_for_the_keyword_are_counted_too(elasticsearch9: str) -> 
 
     assert found["records"].tolist() == [3, 1]
     assert found["pattern"].str[:24].tolist() == ["Mapping failed for field", "short"]
+
+
+@pytest.mark.parametrize("style", ["winston", "template"])
+def test_texts_too_long_for_the_keyword_are_found_by_their_words(elasticsearch8: str, style: str) -> None:
+    store = Indices(elasticsearch8, style)
+    long = "Mapping failed because Upstream gave up " + "x" * (300 if style == "winston" else 9000)
+    store.put(("2026.03.10", "", {"@timestamp": NOON.isoformat(), "level": "ERROR", "message": text})
+              for text in (long, long, "short"))  # fmt: skip
+
+    found = {
+        text: store.count(LogQuery(AROUND, lucene=text))
+        for text in ("upstr", '"gave up"', "message:maPPing*up", "short", "message:*", "-upstream", "missing")
+    }
+    top = store.top(LogQuery(AROUND), "message")
+    store.close()
+
+    assert found == {
+        "upstr": 2, '"gave up"': 2, "message:maPPing*up": 2, "short": 1, "message:*": 3, "-upstream": 1, "missing": 0,
+    }  # fmt: skip
+    assert top["records"].tolist() == [2, 1]
+    assert top["value"].tolist() == [long, "short"]
+
+
+def test_a_pattern_is_asked_for_where_indices_have_none_and_refused_inside_or(elasticsearch9: str) -> None:
+    store = Indices(elasticsearch9, "winston")
+    store.put(("2026.03.10", "", {"@timestamp": NOON.isoformat(), "level": "error", "error": text, "n": n})
+              for n, text in enumerate(["Lead 7 lost", "Lead 8 lost", "Deal 9 lost"]))  # fmt: skip
+    name = pattern_id("Lead <num> lost")
+
+    one, other = (LogQuery(AROUND, lucene=text) for text in (f'pattern_id:"{name}" n:>0', f'NOT pattern_id:"{name}"'))
+    answers = [store.count(one), len(store.search(one)), store.totals(other)["records"].item(), store.count(other)]
+    top = store.top(one, "error")
+    with pytest.raises(QueryError, match="inside OR"):
+        store.count(LogQuery(AROUND, lucene=f"n:5 OR pattern_id:{name}"))
+    with pytest.raises(QueryError, match="kept as a number"):
+        store.count(LogQuery(AROUND, lucene="n:1*"))
+    with pytest.raises(QueryError, match="no order by number"):
+        store.count(LogQuery(AROUND, lucene="level:error error:x OR operation2:>5 OR level:a error.keyword:>5"))
+    store.close()
+
+    assert answers == [1, 1, 1, 1]
+    assert top.to_dict("list") == {"value": ["Lead 8 lost"], "records": [1], "share": [1.0]}
 
 
 @pytest.mark.parametrize(

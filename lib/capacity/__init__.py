@@ -1,0 +1,1 @@
+"""What is kept, how long and how large, against what the settings declare."""

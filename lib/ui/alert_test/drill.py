@@ -1,0 +1,156 @@
+"""The drill: begins it, and shows live how far it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from lib.alerts.console import desk, faults
+from lib.alerts.console import drill as drills
+from lib.alerts.console.drill import OWN, RANGE, Drill, Kind, Phase, Seen
+from lib.errors import SourceError
+from lib.identity.roles import NEEDS as ROLE_OF
+from lib.identity.roles import Action
+from lib.ui import cards, clock, identity, text
+from lib.ui.panel import source_down
+from lib.ui.runtime import current
+from lib.ui.severity import LOOKS, Status, look
+
+LOOK_S = 1.0
+_PHASES = {
+    Phase.ON: (LOOKS[Status.MAINTENANCE], "Something is wrong on purpose"),
+    Phase.ENDING: (LOOKS[Status.INFO], "Switched off: its alerts have to end"),
+    Phase.OVER: (LOOKS[Status.OK], "Over"),
+}
+COLUMNS = {
+    "at": st.column_config.TextColumn("Time", width=110),
+    "after": st.column_config.TextColumn("After", width=90, help="Minutes:seconds since the drill began"),
+    "channel": st.column_config.TextColumn("Channel", width=90),
+    "what": st.column_config.TextColumn("What", width="large"),
+}
+
+
+def drill() -> None:
+    """The form, and the drill that is on or was last."""
+    on = RANGE.drill is not None and RANGE.drill.phase is not Phase.OVER
+    if not on:
+        _begin()
+    st.session_state["_drill_on"] = on
+    if RANGE.drill is not None:
+        st.fragment(_live, run_every=LOOK_S if on else None)()
+
+
+def _begin() -> None:
+    kinds, problem = _kinds()
+    labels = {kind.name: _title(kind) for kind in kinds}
+    names = list(labels)
+    name = st.selectbox("What goes wrong", names, format_func=lambda one: labels[one], key="at_drill")
+    kind = next(kind for kind in kinds if kind.name == name)
+    ready = [desk.TITLES[one] for one in desk.configured(current().settings)]
+    told = f"Real alerts, told on {' and '.join(ready)}" if ready else "No channel is set up: it is seen here only"
+    st.caption(
+        f"{told}; they say that they are a drill only where it is the rule {drills.RULE}. It ends by itself after "
+        f"{text.span(kind.at_most)} at the latest, about {text.span(drills.STAY)} after it was told."
+    )
+    if problem:
+        st.caption(f":orange-badge[◆ Simulator] {text.esc_md(problem)}")
+    may = identity.actor().role.covers(ROLE_OF[Action.DRILL])
+    st.button(
+        "Begin the drill", icon=":material/siren:", key="at_drill_begin", on_click=_go, args=(kind,), disabled=not may
+    )
+    if not may:
+        st.caption(f"Drills need the role {ROLE_OF[Action.DRILL]}; you act as {identity.actor().role}.")
+
+
+def _title(kind: Kind) -> str:
+    return f"{kind.name}: {kind.about}" if kind.name else f"The rule {drills.RULE}, about two minutes"
+
+
+def _kinds() -> tuple[list[Kind], str]:
+    try:
+        return [OWN, *faults.faults(current().settings)], ""
+    except SourceError as error:
+        return [OWN], str(error)
+
+
+def _go(kind: Kind) -> None:
+    state, settings = current().state, current().settings
+    if state is None:
+        st.error("There is no state database: a drill cannot be kept.")
+        return
+
+    def switch(on: bool) -> None:
+        if kind.name:
+            faults.switch(settings, kind.name, on=on)
+
+    identity.act(RANGE.deed(kind, identity.actor().name or "somebody", switch, state))
+
+
+def _end() -> None:
+    identity.act(RANGE.stop_deed())
+
+
+def _live() -> None:
+    found, state = RANGE.drill, current().state
+    if found is None or state is None:
+        return
+    shape, words = _PHASES[found.phase]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":{shape.badge}-badge[{shape.glyph} {words}]", width="content")
+        st.caption(
+            f"{text.esc_md(found.kind.name or drills.RULE)}, since {clock.stamp(found.began, seconds=True)}",
+            width="content",
+        )
+        if found.phase is Phase.ON:
+            st.button("End it now", key="at_drill_end", on_click=_end)
+    if found.problem:
+        st.warning(text.esc_md(found.problem), icon=":material/warning:")
+    try:
+        _alerts(drills.seen(state, found), found)
+        _line(found)
+    except SourceError as error:
+        source_down(error.source, reason=str(error))
+    if found.phase is Phase.OVER and st.session_state.get("_drill_on"):
+        st.rerun()  # the form comes back
+
+
+def _alerts(found: list[Seen], of: Drill) -> None:
+    """A line per alert, with the seconds from the beginning of the drill to each of its steps."""
+    if not found:
+        st.caption("No alert yet. Its rule is evaluated every 15 s, and the figure is read as often.")
+        return
+    for one in found:
+        with st.container(border=True):
+            st.markdown(f":{look(one.severity).badge}-badge[{look(one.severity).label}] **{text.esc_md(one.name)}**")
+            if one.scope:
+                st.text(text.visible(one.scope))
+            steps = [
+                ("Pending", one.pending), ("Firing", one.firing),
+                *((f"{desk.TITLES.get(name, name)} accepted", at) for name, at in one.delivered),
+                ("Ended", one.resolved), *((f"{desk.TITLES.get(name, name)} told of the end", at) for name, at in one.told_end),
+            ]  # fmt: skip
+            for column, (name, at) in zip(st.columns(max(4, len(steps))), steps, strict=False):
+                column.metric(name, _after(at, of) if at else text.NONE)
+
+
+def _after(at: datetime, of: Drill) -> str:
+    seconds = max(0, round((at - of.began).total_seconds()))
+    return f"+{seconds // 60}:{seconds % 60:02}"
+
+
+def _line(of: Drill) -> None:
+    state = current().state
+    if state is None:
+        return
+    lines = drills.line_of(state, of)
+    frame = pd.DataFrame(
+        {
+            "at": [f"{clock.local(one.at):%H:%M:%S}" for one in lines],
+            "after": [_after(one.at, of) for one in lines],
+            "channel": [one.channel for one in lines],
+            "what": [text.visible(one.what) for one in lines],
+        }
+    )
+    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320)

@@ -1,0 +1,1 @@
+"""The parts of the Alerts page, and what other pages show of alerts."""

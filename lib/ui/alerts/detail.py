@@ -1,0 +1,138 @@
+"""One alert, whole: what it says, how far over the limit, who was told, what to do, and its episodes before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.alerts.model import AlertState
+from lib.ui import cache, cards, clock, text
+from lib.ui.alerts import acting, asked, board, chart, silenced, state, why, words
+from lib.ui.panel import panel
+from lib.ui.severity import LOOKS, Status
+from lib.ui.time_range import time_window
+
+
+def detail(fingerprint: str) -> None:
+    """The newest episode of an alert, and those before it."""
+    st.button("All alerts", icon=":material/arrow_back:", key="all_alerts", on_click=state.open_alert, type="tertiary")
+    found = asked.episodes(fingerprint)
+    if found.empty:
+        st.markdown(
+            "○ **This alert is not known here.** It was only pending and ended, or it is older than what is kept."
+        )
+        st.caption(text.esc_md(f"Looked for: {fingerprint[:64]}"))
+        return
+    alert = next(iter(words.each(found.head(1))))
+    limit = cache.frame("rule_limit", time_window(), rule=alert.name)
+    _head(alert, limit, silenced.names(found.head(1)).get(found.index[0], ""))
+    left, right = st.columns([2, 3])  # on a phone the columns stand below each other: first what to do
+    with left, panel("What to do"):
+        acting.whole(alert)
+    with right:
+        with panel("What it measures", height=260 if limit else 0):
+            _measures(alert, found, limit)
+        with panel("Who was told"):
+            _told(alert)
+    with panel("Why was I (not) told?", help="Everything that happened to it, oldest first. Times are on your clock."):
+        why.of_alert(alert, limit)
+    left, right = st.columns(2)
+    with left, panel("Labels and annotations"):
+        _labels(alert)
+    if len(found) > 1:
+        with right, panel("Episodes"):
+            _episodes(found)
+
+
+def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
+    moment = clock.now()
+    with st.container(gap="xsmall", key="alert_head"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(
+                f"### {words.badge(alert.severity)} {text.esc_md(alert.name)} {_state_badge(alert)}", width="content"
+            )
+            board._links(alert.name, pd.Series(alert._asdict()))
+        if summary := alert.annotations.get("summary"):
+            st.text(text.visible(summary))
+        if scope := words.scope(alert.labels):
+            st.text(text.visible(scope))
+        waited = words.since(alert, moment, float(limit.get("for_s", 0.0)))
+        value = words.against(alert.value, limit, chart.factor(alert.name))
+        began = clock.stamp(alert.active_at, seconds=True)
+        st.markdown(
+            f"**{text.esc_md(value)}** · {text.esc_md(waited)} · since {began} · last seen {text.age(alert.last_seen, moment)}"
+        )
+        if badges := board.flag_badges(alert, muted):
+            st.markdown(badges)
+
+
+def _state_badge(alert: Any) -> str:
+    status = {AlertState.FIRING: Status.CRITICAL, AlertState.PENDING: Status.WARNING}.get(alert.state, Status.OK)
+    glyph = LOOKS[Status.OK].glyph if status is Status.OK else "●"
+    return f":{LOOKS[status].badge}-badge[{glyph} {text.esc_md(alert.state.upper())}]"
+
+
+def _measures(alert: Any, found: pd.DataFrame, limit: dict[str, Any]) -> None:
+    if description := alert.annotations.get("description"):
+        st.text(text.visible(description))
+    if limit:
+        chart.mini(alert.name, found.head(1), limit, key="alert_chart", height=230)
+    elif not description:
+        st.caption("No rule here measures this alert: it was told by somebody else, or its rule is gone.")
+
+
+def _told(alert: Any) -> None:
+    """Per channel when it was told last, and what became of it since."""
+    told, held = asked.told((alert.fingerprint,)), asked.held_back((alert.id,))
+    if told.empty and held.empty:
+        st.markdown("○ Nobody was told that it fires. The time line below says why.")
+        return
+    last = {row.channel: row for row in words.each(told)}
+    now = {row.channel: row for row in words.each(held)}
+    rows = [
+        {
+            "channel": channel or "(all)",
+            "sent_at": last[channel].sent_at if channel in last else pd.NaT,
+            "episode": ("this one" if last[channel].episode == alert.id else "one before") if channel in last else "",
+            "suppressed": last[channel].suppressed if channel in last else None,
+            "now": f"{now[channel].kind}: {now[channel].words}" if channel in now else "",
+        }
+        for channel in sorted({*last, *now})
+    ]
+    shown = pd.DataFrame(rows)
+    shown["sent_at"] = pd.to_datetime(shown["sent_at"], utc=True)
+    columns = {
+        "channel": "Channel", "sent_at": st.column_config.DatetimeColumn("Last told", format="D MMM HH:mm:ss"),
+        "episode": "Of episode",
+        "suppressed": st.column_config.NumberColumn("Held back since", help="Notices that the cooldown kept back"),
+        "now": st.column_config.TextColumn("Newest step", width="large"),
+    }  # fmt: skip
+    cards.table(shown, key="told", topic=f"told of {alert.name}", columns=columns)
+
+
+def _labels(alert: Any) -> None:
+    rows = [
+        {"name": name, "value": value}
+        for name, value in [*sorted(alert.labels.items()), *sorted(alert.annotations.items())]
+    ]
+    cards.table(pd.DataFrame(rows), key="labels", topic=f"labels of {alert.name}")
+    st.caption(f"Fingerprint {alert.fingerprint}, rule {text.esc_md(alert.rule)}")
+
+
+def _episodes(found: pd.DataFrame) -> None:
+    moment = clock.now()
+    shown = pd.DataFrame(
+        {
+            "since": found["active_at"],
+            "state": [words.since(row, moment) for row in words.each(found)],
+            "lasted": [text.span((moment if pd.isna(row.resolved_at) else row.resolved_at) - row.active_at) for row in words.each(found)],
+            "acknowledged": found["acked_by"], "noise": found["noise"], "why": found["resolved_why"],
+        }
+    )  # fmt: skip
+    columns = {
+        "since": st.column_config.DatetimeColumn("Since", format="D MMM HH:mm:ss", width=130), "state": "State",
+        "lasted": "Lasted", "acknowledged": "Acknowledged by", "noise": "Judged", "why": "Ended why",
+    }  # fmt: skip
+    cards.table(shown, key="episodes", topic="episodes", columns=columns)

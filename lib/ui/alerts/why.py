@@ -1,0 +1,150 @@
+"""Why was I (not) told? One time line per alert: evaluated, pending, firing, held back, sent, answered, failed and why."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.alerts.model import AlertState
+from lib.ui import cache, cards, clock, text
+from lib.ui.alerts import asked, chart, words
+from lib.ui.severity import LOOKS, Status
+from lib.ui.time_range import time_window
+from lib.window import DAY
+
+BEFORE = timedelta(minutes=30)
+"""So much of the story before an episode belongs to it: it was pending, or another one ended just then."""
+
+_SAYS = {
+    Status.CRITICAL: ("firing", "failed", "channel_broken", "error", "no_route"),
+    Status.WARNING: ("pending", "retry", "no-data", "recurred"),
+    Status.OK: ("sent", "resolved", "acknowledged", "ok"),
+    Status.INFO: ("cooldown", "grouped", "storm", "queued", "superseded", "deduplicated", "cleared", "kept"),
+    Status.MAINTENANCE: ("silenced", "inhibited"),
+}
+_STATUS = {kind: status for status, kinds in _SAYS.items() for kind in kinds}
+"""How a line of the story looks; one of another kind is grey."""
+
+
+def of_alert(alert: Any, limit: dict[str, Any]) -> None:
+    """The whole way of one episode, oldest first, and how it stands at this moment."""
+    start = min(alert.active_at, clock.now()) - BEFORE
+    end = clock.now() + timedelta(minutes=1) if pd.isna(alert.resolved_at) else alert.resolved_at + DAY
+    found = asked.story((alert.fingerprint,), _minute(start), _minute(end) + timedelta(minutes=1))
+    rows = [*_known(alert, found), *((line.at, line.channel, line.kind, line.words) for line in words.each(found))]
+    frame = pd.DataFrame(rows, columns=["at", "channel", "kind", "words"]).sort_values("at", kind="stable")
+    _lines(frame)
+    if alert.state != AlertState.RESOLVED:
+        _now(alert, limit)
+    if len(frame) >= 20:
+        cards.table(frame, key="story", topic=f"story of {alert.name}", columns=_COLUMNS)
+
+
+_COLUMNS = {
+    "at": st.column_config.DatetimeColumn("When", format="D MMM HH:mm:ss", width=130),
+    "channel": st.column_config.TextColumn("Channel", width=90),
+    "kind": st.column_config.TextColumn("What", width=120),
+    "words": st.column_config.TextColumn("In words", width="large"),
+}
+
+
+def of_gone(fingerprint: str) -> bool:
+    """The story of an alert that was only pending and of which no row is kept; whether there is one."""
+    moment = clock.now()
+    found = asked.story((fingerprint,), _minute(moment - 30 * DAY), _minute(moment) + timedelta(minutes=1))
+    if found.empty:
+        return False
+    st.markdown("○ **It never fired**: it was pending and its condition ended before that.")
+    _lines(found[["at", "channel", "kind", "words"]])
+    return True
+
+
+def _known(alert: Any, found: pd.DataFrame) -> list[tuple[Any, str, str, str]]:
+    """What the alert itself says, where its story holds no such line (it may be older than what is kept)."""
+    told = set(found["kind"])
+    known = [
+        (alert.active_at, "", "pending", "its condition came true"),
+        (alert.fired_at, "", "firing", "it fires"),
+        (alert.acked_at, "", "acknowledged", f"{alert.acked_by} took it up"),
+        (alert.resolved_at, "", "resolved", f"it ended: {alert.resolved_why}" if alert.resolved_why else "it ended"),
+    ]
+    return [line for line in known if not pd.isna(line[0]) and line[2] not in told]
+
+
+def _lines(frame: pd.DataFrame) -> None:
+    """One line of plain text per moment; the words may hold anything."""
+    day = None
+    for line in words.each(frame.tail(60)):
+        local = clock.local(line.at)
+        if local.date() != day:
+            day = local.date()
+            st.caption(f"{local:%A, %d %b %Y}")
+        status = _STATUS.get(line.kind, Status.NO_DATA)
+        look = LOOKS[status]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{line.Index}"):
+            st.markdown(f"`{local:%H:%M:%S}` :{look.badge}[{look.glyph}]", width="content")
+            if line.channel:
+                st.markdown(f":gray-badge[{text.esc_md(line.channel)}]", width="content")
+            st.text(text.visible(line.words), width="stretch")
+
+
+def _now(alert: Any, limit: dict[str, Any]) -> None:
+    rules = asked.rules()
+    own = rules[rules["rule"] == alert.rule]
+    waited = words.since(alert, clock.now(), float(limit.get("for_s", 0.0)))
+    value = words.against(alert.value, limit, chart.factor(alert.name))
+    st.markdown(f"`now` · {text.esc_md(waited)} · {text.esc_md(value)}")
+    if len(own):
+        st.caption(f"Evaluated {text.age(own['last_eval'].iloc[0], clock.now())}; its rule is {own['health'].iloc[0]}.")
+
+
+def of_rule(name: str) -> None:
+    """Why a rule told nobody: what it measured in the page's range, how near it came, and how it is itself."""
+    window = time_window()
+    limit = cache.frame("rule_limit", window, rule=name)
+    found = asked.history(window)
+    own = found[found["name"] == name]
+    opened = asked.opened()
+    waiting = opened[(opened["name"] == name) & (opened["state"] == AlertState.PENDING.value)]
+    said = []
+    if len(own):
+        said.append(f"It fired {_times(len(own))} in this range, last at {clock.stamp(own['fired_at'].max())}.")
+    elif len(waiting):
+        said.append(f"It never fired in this range; pending now: {text.number(len(waiting))}.")
+    else:
+        said.append("It never fired in this range, and nothing of it is pending now.")
+    st.markdown(" ".join([*said, *_measured(name, limit)]))
+
+
+def _measured(name: str, limit: dict[str, Any]) -> list[str]:
+    """The last value and the one nearest to the limit: "last value 0.4 %, fires at > 5 %"."""
+    window = time_window()
+    if not limit:
+        return ["It compares with no plain number, so there is no value to show."]
+    frame = cache.frame("rule_trend", window, rule=name)
+    if frame.empty or not frame.shape[1]:
+        return [f"It fires at {text.esc_md(words.limited(limit))}, but there was no sample of it in this range."]
+    unit, below = str(limit["unit"]), str(limit["operator"]).startswith("<")
+    series = frame.min(axis=1) if below else frame.max(axis=1)
+    known = series.dropna()
+    nearest = known.idxmin() if below else known.idxmax()
+    last, most = words.measured(float(known.iloc[-1]), unit), words.measured(float(known[nearest]), unit)
+    shown = f"Last value {last}, nearest to the limit {most} at {clock.stamp(_moment(nearest))}; it fires at {words.limited(limit)}"
+    held = f" for {text.span(limit['for_s'])}." if limit.get("for_s") else "."
+    return [text.esc_md(shown + held)]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{text.number(count)} times"
+
+
+def _moment(value: Any) -> datetime:
+    return pd.Timestamp(value).to_pydatetime()
+
+
+def _minute(moment: Any) -> datetime:
+    """Whole minutes, so that viewers share the answer."""
+    return pd.Timestamp(moment).floor("min").to_pydatetime()

@@ -1,0 +1,116 @@
+"""An alert in words: its scope, its value against the limit, how long, and what is special about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from lib.alerts.acts import PUSHED
+from lib.alerts.book import is_test
+from lib.alerts.model import AlertState, Origin
+from lib.ui import text
+from lib.ui.severity import Look, Status, look, status_of
+
+_OWN_LABELS = frozenset({"alertname", "severity"})
+_OPERATORS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
+_PAGES = {
+    "HighErrorRate": "errors", "SlowResponseTime": "performance", "DBConnectionPoolExhausted": "system",
+    "QueueBacklog": "queues", "LeadSyncFailures": "queues",
+}  # fmt: skip
+_SCOPE_CHARS = 160
+
+
+def each(found: pd.DataFrame) -> Iterable[Any]:
+    """The rows, whose fields are read by name."""
+    return found.itertuples()
+
+
+def shape(severity: str) -> Look:
+    """Colour, shape and word of an alert's severity; one that we do not know is shown as a warning."""
+    status = status_of(severity)
+    return look(status if status in (Status.CRITICAL, Status.WARNING, Status.INFO) else Status.WARNING)
+
+
+def badge(severity: str) -> str:
+    """A severity as a markdown badge; the word is the alert's own where it is not one of ours."""
+    found = shape(severity)
+    word = found.word if status_of(severity) is not Status.NO_DATA or not severity else severity.capitalize()[:20]
+    return f":{found.badge}-badge[{found.glyph} {text.esc_md(word)}]"
+
+
+def scope(labels: Mapping[str, str], shared: Mapping[str, str] | None = None) -> str:
+    """What the alert is about, without what all alerts of its rule share: "queue_name=leads, instance=a:3000". "" where
+    nothing tells it from others."""
+    own = {name: value for name, value in labels.items() if name not in _OWN_LABELS and name not in (shared or {})}
+    words = ", ".join(f"{name}={value}" for name, value in sorted(own.items()))
+    return words if len(words) <= _SCOPE_CHARS else f"{words[:_SCOPE_CHARS]}…"
+
+
+def measured(value: float | None, unit: str) -> str:
+    """A value in a unit of the pages: "12.3 %", "5 012 ms", "2 412 items", "–" where there is none."""
+    if unit == "ratio":
+        return text.ratio(value)
+    if unit == "ms":
+        return text.duration_ms(value)
+    shown = text.number(value)
+    return f"{shown} {unit}" if unit and shown != text.NONE else shown
+
+
+def against(value: float | None, limit: Mapping[str, Any], factor: float = 1.0) -> str:
+    """A value, in the expression's own unit, beside the limit that it is over: "12.3 %, limit > 5 %"."""
+    missing = value is None or pd.isna(value)
+    unit = str(limit.get("unit", ""))
+    shown = text.NONE if missing else measured(float(value or 0.0) * factor, unit)
+    if not limit:
+        return shown
+    return f"{shown}, fires at {limited(limit)}"
+
+
+def limited(limit: Mapping[str, Any]) -> str:
+    """A rule's limit: "> 5 %"."""
+    operator = str(limit["operator"])
+    return f"{_OPERATORS.get(operator, operator)} {measured(float(limit['value']), str(limit['unit']))}"
+
+
+def since(alert: Any, now: datetime, for_s: float = 0.0) -> str:
+    """How long it is what it is: "firing 12 min", "pending 2 of 5 min", "resolved 3 h ago"."""
+    if alert.state == AlertState.PENDING:
+        waited = text.span(now - alert.active_at)
+        return f"pending {waited} of {text.span(for_s)}" if for_s else f"pending {waited}"
+    if alert.state == AlertState.FIRING:
+        return f"firing {text.span(now - (alert.active_at if pd.isna(alert.fired_at) else alert.fired_at))}"
+    return f"resolved {text.age(alert.resolved_at, now)}"
+
+
+def flags(alert: Any) -> list[tuple[Status, str]]:
+    """What else is to be known of an alert: kept though missing, unobserved for a time, told by others, a test."""
+    found: list[tuple[Status, str]] = []
+    if alert.acked_by:
+        found.append((Status.OK, f"acknowledged by {alert.acked_by}"))
+    if not pd.isna(alert.keep_since) and alert.state == AlertState.FIRING:
+        found.append((Status.INFO, "recovering"))
+    if alert.unobserved_s:
+        found.append((Status.NO_DATA, f"unobserved {text.span(alert.unobserved_s)}"))
+    if alert.origin not in (Origin.ENGINE, Origin.OWN):
+        found.append((Status.NO_DATA, f"from {alert.origin}"))
+    if is_test(alert.labels):
+        found.append((Status.MAINTENANCE, "TEST"))
+    return found
+
+
+def page_of(rule: str, annotations: Mapping[str, str]) -> str:
+    """The address of the page that shows more: the rule's own word for it, else the one of its topic; "" for none."""
+    own = annotations.get("dashboard", "")
+    return own.strip("/").partition("?")[0] if own.startswith("/") else _PAGES.get(rule, "")
+
+
+def runbook(alert: Any) -> str:
+    """The address of its runbook; "" where there is none, or where somebody else wrote it: that stays text."""
+    address = str(alert.annotations.get("runbook_url", "") or alert.annotations.get("runbook", ""))
+    if alert.origin in PUSHED or urlsplit(address).scheme not in ("http", "https"):
+        return ""
+    return address

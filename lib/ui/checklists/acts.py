@@ -1,0 +1,140 @@
+"""What a person does in a run: a click becomes a deed, and what needs words asks for them in a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from lib.checklists import deeds
+from lib.checklists.model import Event, ItemState, Kind, Run, RunItem, Stale
+from lib.state.audit import Deed
+from lib.ui import text
+from lib.ui.checklists import book
+from lib.ui.identity import act, actor, named
+
+NOTE, SKIP, ASSIGN, UNDO, TICK = "Add a note", "Skip, with a reason", "Assign", "Undo", "Tick"
+_INTENT = "_checklist_intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was clicked, and what the person had seen of the item by then."""
+
+    what: str
+    run: int
+    item: str
+    seen: int
+
+
+def intend(what: str, run: int, item: str, seen: int) -> None:
+    """Remembers a click, for the redraw that follows. For callbacks."""
+    st.session_state[_INTENT] = Intent(what, run, item, seen)
+
+
+def from_menu(key: str, run: int, item: str, seen: int) -> None:
+    """The same for a choice of the menu. For callbacks."""
+    if chosen := st.session_state.get(key):
+        intend(str(chosen), run, item, seen)
+
+
+def taken(run: Run) -> Intent | None:
+    """The click that is to be done in this run now; it is asked for once."""
+    intent = st.session_state.pop(_INTENT, None)
+    return intent if isinstance(intent, Intent) and intent.run == run.id else None
+
+
+def choices(item: RunItem) -> list[str]:
+    """What the menu of an item offers."""
+    back = [UNDO] if item.state in (ItemState.DONE, ItemState.SKIPPED) else [SKIP]
+    return [*back, NOTE, ASSIGN]
+
+
+def older(item: RunItem, seen: int) -> RunItem:
+    """The item as the person saw it, whose click is then refused with what happened since."""
+    last = Event(seen, item.item.key, Kind.NOTE, item.due_at, "") if seen else None
+    return replace(item, last=last)
+
+
+def do(intent: Intent, run: Run, item: RunItem) -> None:
+    """Does it, or opens the dialog that it needs. A mistake is told where this is called."""
+    if intent.what == TICK:
+        found = book.found(run, item) if item.item.evidence else None
+        _act(lambda: deeds.tick(run, item, found.evidence if found is not None else None))
+    elif intent.what == UNDO:
+        _act(lambda: deeds.undo(run, item))
+    elif not named():
+        return  # asked for first; then the click is made again
+    elif intent.what == SKIP:
+        _skip(run, item)
+    elif intent.what == NOTE:
+        _note(run, item)
+    else:
+        _assign(run, item)
+
+
+def _act(make: Callable[[], Deed]) -> bool:
+    """Whether it could be begun; what went wrong is told."""
+    try:
+        deed = make()
+    except Stale as error:
+        st.error(f"Not done: {text.esc_md(error)}.")
+        return False
+    return act(deed)
+
+
+@st.dialog("Skip this item")
+def _skip(run: Run, item: RunItem) -> None:
+    found = book.found(run, item) if item.item.evidence else None
+    seen = found.evidence if found is not None else None
+    _asked("Why is it not done this time?", "skip", "Skip it", item, lambda words: deeds.skip(run, item, words, seen))
+
+
+@st.dialog("Add a note")
+def _note(run: Run, item: RunItem) -> None:
+    _asked("What did you find?", "note", "Keep the note", item, lambda words: deeds.note(run, item, words))
+
+
+@st.dialog("Assign")
+def _assign(run: Run, item: RunItem) -> None:
+    st.caption(text.esc_md(item.item.title))
+    with st.form("assign_form", border=False):
+        st.text_input("Who does it?", item.assignee, key="assign_words", max_chars=120, placeholder="nobody")
+        mine = st.form_submit_button("I do it", disabled=not actor().name)
+        given = st.form_submit_button("Assign", type="primary")
+    if mine or given:
+        to = actor().name if mine else str(st.session_state["assign_words"])
+        if _act(lambda: deeds.assign(run, item, to)):
+            st.rerun()
+
+
+def _asked(question: str, key: str, word: str, item: RunItem, make: Callable[[str], Deed]) -> None:
+    st.caption(text.esc_md(item.item.title))
+    with st.form(f"{key}_form", border=False):
+        st.text_area(question, key=f"{key}_words", max_chars=deeds.LONGEST, height=100)
+        given = st.form_submit_button(word, type="primary")
+    if given and _act(lambda: make(str(st.session_state[f"{key}_words"]))):
+        st.rerun()
+
+
+@st.dialog("Sign off")
+def sign_off(run: Run) -> None:
+    """Asks for the words that go with it, which may be none."""
+    skipped = f", {run.skipped} skipped" if run.skipped else ""
+    st.write(f"{run.done} of {run.total} items done{skipped}. Your name is kept with it, and the run stands still.")
+    with st.form("sign_form", border=False):
+        st.text_area("A word to it, if you like", key="sign_words", max_chars=deeds.LONGEST, height=80)
+        given = st.form_submit_button("Sign off", type="primary")
+    if given and _act(lambda: deeds.sign_off(run, str(st.session_state["sign_words"]))):
+        st.rerun()
+
+
+@st.dialog("Withdraw the sign-off")
+def withdraw(run: Run) -> None:
+    """Asks why."""
+    with st.form("withdraw_form", border=False):
+        st.text_area("Why?", key="withdraw_words", max_chars=deeds.LONGEST, height=80)
+        given = st.form_submit_button("Withdraw it", type="primary")
+    if given and _act(lambda: deeds.withdraw(run, str(st.session_state["withdraw_words"]))):
+        st.rerun()

@@ -1,0 +1,96 @@
+"""A run as PDF, to be kept or handed to an auditor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpdf import FPDF
+from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.fonts import FontFace, TTFFont
+
+from lib.ui import text
+from lib.ui.checklists import words
+from lib.ui.checklists.report_text import Report, seen, told
+from lib.ui.checklists.words import ITEMS
+
+_FONTS = Path(__file__).parent / "fonts"
+_FAMILY, _GREY = "DejaVu", (110, 110, 110)
+_HEADS = ("Item", "State", "Who and when", "Seen", "Normal", "Before")
+_WIDTHS = (34, 13, 24, 34, 20, 20)
+
+
+class _Document(FPDF):
+    """Landscape A4 with the page's number at its foot."""
+
+    def __init__(self, foot: str) -> None:
+        super().__init__("landscape", "mm", "A4")
+        self._foot = foot
+        for style, file in (("", "DejaVuSansCondensed.ttf"), ("B", "DejaVuSansCondensed-Bold.ttf")):
+            self.add_font(_FAMILY, style, _FONTS / file)
+        font = self.fonts[_FAMILY.lower()]
+        assert isinstance(font, TTFFont)
+        self.glyphs = frozenset(font.cmap)
+        self.set_margin(14)
+        self.set_auto_page_break(True, 16)
+
+    def footer(self) -> None:
+        self.set_y(-12)
+        self.set_font(_FAMILY, "", 8)
+        self.set_text_color(*_GREY)
+        self.cell(0, 5, f"{self._foot} · page {self.page_no()} of {{nb}}", align="R")
+        self.set_text_color(0)
+
+    def plain(self, value: str) -> str:
+        """The text as the font can show it: what it has no sign for stands as its code."""
+        return "".join(c if c == "\n" or ord(c) in self.glyphs else f"[U+{ord(c):04X}]" for c in text.visible(value))
+
+    def line_of(self, value: str, size: float = 9, style: str = "") -> None:
+        """A paragraph."""
+        self.set_font(_FAMILY, style, size)
+        self.multi_cell(0, size * 0.5, self.plain(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def pdf(report: Report) -> bytes:
+    """The run, its items, the notes and all that was done."""
+    title = f"{report.run.title}: {words.days(report.run)}"
+    document = _Document("Halo Ops")
+    document.set_title(document.plain(title))
+    document.set_creation_date(report.at)
+    document.add_page()
+    document.line_of(title, 16, "B")
+    document.ln(2)
+    for name, said in report.facts:
+        document.line_of(f"{name}: {said}")
+    document.ln(3)
+    _table(document, report)
+    _section(document, "Notes and reasons", [f"{o.item.title}: {n}" for o in report.items for n in report.notes(o)])
+    _section(document, "All that was done", report.journal_lines() or ["nothing"])
+    return bytes(document.output())
+
+
+def _table(document: _Document, report: Report) -> None:
+    document.set_font(_FAMILY, "", 8.5)
+    head = FontFace(emphasis="BOLD", fill_color=(235, 238, 242))
+    with document.table(
+        col_widths=_WIDTHS, headings_style=head, line_height=4.6, text_align="LEFT", padding=1.2,
+        borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+    ) as table:  # fmt: skip
+        table.row(_HEADS)
+        for one in report.items:
+            found = seen(one)
+            before = one.previous.evidence.value if one.previous else ""
+            cells = (
+                one.item.title, words.plain(ITEMS[one.state]), report.done(one), told(found),
+                found.normal if found else "", before,
+            )  # fmt: skip
+            table.row([document.plain(cell) or text.NONE for cell in cells])
+
+
+def _section(document: _Document, heading: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    document.ln(4)
+    document.line_of(heading, 11, "B")
+    document.ln(1)
+    for line in lines:
+        document.line_of(f"• {line}")

@@ -1,0 +1,89 @@
+"""What the hand-over page asks: its range, the story of it, and what a person does there."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.errors import SourceError
+from lib.handover import notes
+from lib.handover.markdown import markdown
+from lib.handover.story import KINDS, Story, story
+from lib.ui import cache, clock, runtime, time_range
+from lib.ui.identity import actor
+from lib.window import LONGEST, Window
+
+LAST, RANGE = "I last took over", "the page's range"
+CHOICES = (LAST, "8 h", "12 h", "24 h", RANGE)
+KEY = "since"
+USUAL = timedelta(hours=12)
+LONGEST_NOTE = notes.LONGEST
+written, taken_over = notes.written, notes.taken_over
+TITLES = KINDS
+
+
+def window() -> tuple[Window, str]:
+    """The range of the hand-over, and a word about it where it is not what was chosen."""
+    moment, choice = clock.now().replace(microsecond=0), str(st.session_state.get(KEY) or LAST)
+    if choice == RANGE:
+        return time_range.time_window(), ""
+    if choice != LAST:
+        return Window.last(choice.replace(" ", ""), moment, clock.display_zone()), ""
+    since, words = _last_read()
+    since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - timedelta(seconds=1))
+    return Window(since, moment, clock.display_zone()), words
+
+
+def _last_read() -> tuple[datetime | None, str]:
+    state, who = runtime.current().state, actor().name
+    usual = "Shown: the last 12 hours."
+    if state is None:
+        return None, f"Nobody's reading is remembered here. {usual}"
+    if not who:
+        return None, f"You did not say who you are, so it is not known what you have read. {usual}"
+    try:
+        found = notes.read_until(state, who)
+    except SourceError:
+        return None, f"The state database does not answer. {usual}"
+    return found, "" if found is not None else f"You have not taken over before. {usual}"
+
+
+def told(chosen: Window) -> Story:
+    """What happened, asked once for all who look at the same range."""
+    events, silent = _told(chosen.start, chosen.end, chosen.zone)
+    return Story(chosen, events, silent)
+
+
+@st.cache_data(ttl=30, max_entries=50, show_spinner=False)
+def _told(start: datetime, end: datetime, zone: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    here = runtime.current()
+    found = story(here.stores, here.state, Window(start, end, zone))
+    return found.events, found.silent
+
+
+cache.others.append(_told.clear)
+
+
+def report(found: Story) -> bytes:
+    """The hand-over as a Markdown file, on the viewer's clock."""
+    return markdown(found, clock.display_zone()).encode()
+
+
+def report_name(found: Story) -> str:
+    """A file name that says which range."""
+    start, end = (clock.local(moment) for moment in (found.window.start, found.window.end))
+    return f"hand-over_{start:%Y%m%d-%H%M}_{end:%Y%m%d-%H%M}.md"
+
+
+def part(found: Story, kind: str) -> pd.DataFrame:
+    """The events of one kind, newest first."""
+    events: Any = found.events[found.events["kind"] == kind]
+    return pd.DataFrame(events.iloc[::-1].reset_index(drop=True))
+
+
+def forget() -> None:
+    """Has the story asked anew: somebody added to it."""
+    _told.clear()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from lib.alerts.engine.taken import Taken
+from lib.alerts.lease import Lease
+from lib.alerts.tables import AlertRow, RuleStateRow, StoryRow
+from lib.errors import SourceRejected, SourceUnavailable
+from lib.state.database import State
+from tests.alerts.engine.world import STEP, T0, quiet
+
+
+class Server:
+    """What /api/v1/rules says."""
+
+    def __init__(self) -> None:
+        self.health, self.error = "ok", ""
+        self.alerts: list[dict[str, Any]] = []
+        self.answers = True
+
+    def rules(self) -> list[dict[str, Any]]:
+        if not self.answers:
+            raise SourceUnavailable("no answer", "prometheus")
+        rule = {
+            "type": "alerting", "name": "Backlog", "query": "queue_size > 1000", "duration": 30, "keepFiringFor": 0,
+            "labels": {"severity": "warning"}, "annotations": {"summary": "{{ $value }}"}, "alerts": self.alerts,
+            "health": self.health, "lastError": self.error, "evaluationTime": 0.002,
+            "lastEvaluation": "2026-03-01T12:00:00.123456789Z",
+        }  # fmt: skip
+        recording = {"type": "recording", "name": "x:y", "query": "1", "health": "ok"}
+        return [{"name": "g", "interval": 15, "rules": [rule, recording]}]
+
+    def says(self, state: str) -> None:
+        labels = {"alertname": "Backlog", "severity": "warning", "queue_name": "a"}
+        since = "2026-03-01T11:59:00.123456789Z"
+        self.alerts = [
+            {"labels": labels, "annotations": {"summary": "2000"}, "state": state, "activeAt": since, "value": "2e+03"}
+        ]
+
+
+class World:
+    def __init__(self, state: State) -> None:
+        self.state, self.server, self.now = state, Server(), T0
+        self.restart(self.server)
+
+    def restart(self, server: Server | None) -> None:
+        if hasattr(self, "lease"):
+            self.lease.release()
+        self.lease = Lease(self.state, "one", clock=lambda: self.now)
+        self.lease.renew()
+        self.taken = Taken(self.state, server, self.lease, quiet, clock=lambda: self.now)
+
+    def turn(self) -> list[str]:
+        self.now += STEP
+        self.taken.turn()
+        return self.states()
+
+    def states(self) -> list[str]:
+        with self.state.reading() as session:
+            return list(session.scalars(select(AlertRow.state).order_by(AlertRow.id)))
+
+
+@pytest.fixture
+def world(state: State) -> World:
+    return World(state)
+
+
+def test_its_alerts_are_ours_under_its_name_from_pending_to_resolved(world: World) -> None:
+    world.server.says("pending")
+    assert world.turn() == ["pending"]
+    world.server.says("firing")
+    assert world.turn() == ["firing"]
+    with world.state.reading() as session:
+        row = session.scalars(select(AlertRow)).one()
+        rule = session.scalars(select(RuleStateRow)).one()
+        assert (row.origin, row.name, row.value, row.annotations) == (
+            "prometheus",
+            "Backlog",
+            2000,
+            {"summary": "2000"},
+        )
+        assert row.active_at == datetime.fromisoformat("2026-03-01T11:59:00.123456+00:00")
+        assert row.fired_at == T0 + 2 * STEP
+        assert (rule.name, rule.health, rule.took_ms) == ("Backlog", "ok", 2.0)
+
+    world.server.alerts = []
+
+    assert world.turn() == ["resolved"]
+    with world.state.reading() as session:
+        assert list(session.scalars(select(StoryRow.kind).order_by(StoryRow.id))) == ["pending", "firing", "resolved"]
+
+
+def test_no_answer_or_a_rule_in_error_resolves_nothing(world: World) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.server.answers = False
+    with pytest.raises(SourceUnavailable):
+        world.turn()
+    world.server.answers, world.server.health, world.server.alerts = True, "unknown", []
+
+    assert world.turn() == ["firing"]
+
+    world.server.health = "ok"
+    assert world.turn() == ["resolved"]
+
+
+def test_a_restart_goes_on_with_what_was_taken(world: World) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.restart(world.server)
+
+    assert world.turn() == ["firing"]
+
+
+def test_when_it_is_no_longer_asked_what_was_taken_ends(world: World) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.restart(None)
+
+    assert world.turn() == ["resolved"]
+    with world.state.reading() as session:
+        assert session.scalars(select(RuleStateRow)).all() == []
+
+
+def test_an_answer_in_another_form_is_refused_and_changes_nothing(world: World) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.server.rules = lambda: [{"name": "g"}]  # type: ignore[method-assign]
+
+    with pytest.raises(SourceRejected):
+        world.turn()
+    assert world.states() == ["firing"]
+
+
+def test_nothing_is_taken_without_the_lease(world: World) -> None:
+    world.server.says("firing")
+    world.lease.lose()
+
+    assert world.turn() == []

@@ -1,0 +1,84 @@
+"""A typed query selects the same records in a real Elasticsearch as in the embedded store, however they are mapped."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from lib.errors import QueryError
+from lib.logs.base import LogQuery
+from lib.logs.duckdb import DuckLogs
+from lib.window import DAY, Window
+from tests.logs.batches import NOON, batch
+from tests.logs.indices import Indices
+from tests.logs.lucene_world import WORDS, queries
+
+pytestmark = pytest.mark.live
+
+SPAN = Window(NOON - DAY, NOON + DAY)
+TEXTS = ("message", "error", "url", "service", "request_id")
+
+
+def rows() -> list[dict[str, Any]]:
+    """Records of every word in every field; each of their own fields is always of one kind, as a mapping has it."""
+    dice, found = random.Random(5), []
+    for n in range(150):
+        row: dict[str, Any] = {name: dice.choice(["", *WORDS]) for name in TEXTS}
+        own = {"n": dice.choice([None, -7, 5, 100, 500]), "odd/~key": dice.choice([None, *WORDS]),
+               "context": dice.choice([None, {}, {"n": dice.choice(WORDS)}])}  # fmt: skip
+        found.append(row | {
+            "id": f"{n:03}", "ts": NOON - dice.randrange(3) * timedelta(minutes=30), "fields": json.dumps(own),
+            "level": dice.choice(["ERROR", "WARN", "INFO"]), "status": dice.choice([None, 5, 200, 500]),
+            "duration_ms": dice.choice([None, 0.0, 5.0, 100.5]),
+        })  # fmt: skip
+    return found
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
+    store = DuckLogs(tmp_path_factory.mktemp("typed") / "logs.duckdb")
+    store.write(batch(rows()))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module", params=["elasticsearch8 winston", "elasticsearch9 template"])
+def remote(request: pytest.FixtureRequest) -> Iterator[Indices]:
+    server, _, style = request.param.partition(" ")
+    store = Indices(request.getfixturevalue(server), style, fresh_s=600, extent_s=600)
+    store.write(batch(rows()))
+    yield store
+    store.close()
+
+
+@given(st.lists(queries, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indices, texts: list[str]) -> None:
+    for text in texts:
+        query = LogQuery(SPAN, lucene=text)
+        try:
+            expected = embedded.search(query)["id"].tolist()
+            found = remote.search(query)["id"].tolist()
+        except QueryError as refused:
+            assert refused.position is not None or "Elasticsearch" in str(refused) or "at most" in str(refused)
+            continue
+
+        assert found == expected, text
+        assert remote.count(query) == len(expected), text
+
+
+@pytest.mark.parametrize("field", [*TEXTS, "level", "status", "duration_ms", "n", "context.n", "odd/~key", "id?"])
+def test_the_values_of_a_field_are_counted_alike(embedded: DuckLogs, remote: Indices, field: str) -> None:
+    query = LogQuery(SPAN, lucene="NOT level:info")
+
+    ours, theirs = (store.top(query, field, 10) for store in (embedded, remote))
+
+    assert len(ours)
+    assert theirs.to_dict("list") == ours.to_dict("list")

@@ -1,0 +1,365 @@
+"""The Alerts page: what it says when nothing fires, when much does, and why somebody was not told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from lib import wiring
+from lib.alerts.tables import AlertRow, SilenceRow
+from lib.identity.roles import Actor, Role, Via
+from lib.settings import Settings
+from lib.state.database import State
+from lib.ui import cache, identity, runtime
+from lib.ui.alerts import asked
+from lib.ui.pages import entry
+from tests.alerts.seeded import alert, put, rule
+from tests.alerts.worlds import bad_night
+from tests.seed import RULES
+
+SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
+OLGA = Actor("olga@example.com", Role.OPERATOR, Via.OIDC)
+VERA = Actor("vera@example.com", Role.VIEWER, Via.OIDC)
+NOW = datetime.now(UTC)
+Drawn = Callable[..., AppTest]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[wiring.OpenStores]:
+    settings = Settings(data_dir=tmp_path, rules_file=RULES)
+    stores = wiring.open_stores(settings)
+    cache.forget()
+    runtime.install(runtime.Runtime(settings, stores.stores, lambda: None, stores.state))
+    yield stores
+    runtime.install(None)
+    cache.forget()
+    stores.close()
+
+
+@pytest.fixture
+def state(opened: wiring.OpenStores) -> State:
+    return opened.state
+
+
+@pytest.fixture
+def drawn(opened: wiring.OpenStores, monkeypatch: pytest.MonkeyPatch) -> Drawn:
+    """`drawn(actor, alert=…)`: the page as this person sees it at this address."""
+
+    def draw(actor: Actor = OLGA, **address: str) -> AppTest:
+        monkeypatch.setattr(identity, "connection", lambda: actor)
+        page = AppTest.from_file(SHELL, default_timeout=30).run()
+        page.switch_page(str(entry("alerts").path))
+        for name, value in address.items():
+            page.query_params[name] = value
+        return well(page.run())
+
+    return draw
+
+
+def well(page: AppTest) -> AppTest:
+    assert [str(e) for e in page.exception] == []
+    return page
+
+
+def said(page: AppTest) -> str:
+    """All words of the page, escapes taken out."""
+    parts = [*page.markdown, *page.text, *page.caption, *page.error]
+    return "\n".join(str(part.value) for part in parts).replace("\\", "").replace("*", "")
+
+
+def table(page: AppTest) -> pd.DataFrame:
+    """The first table of the page itself; the header has one of the channels."""
+    return next(frame.value for frame in page.dataframe if "name" in frame.value.columns)
+
+
+def test_an_evaluator_that_never_ran_is_said_loudly_and_nothing_is_green(drawn: Drawn) -> None:
+    page = drawn()
+
+    assert "The evaluator does not run" in page.error[0].value
+    assert "green-badge" not in said(page).replace(":green-badge[✓ Logs", "")
+
+
+def test_a_quiet_night_says_that_nothing_fires_when_it_was_checked_and_how_many_rules(
+    drawn: Drawn, state: State
+) -> None:
+    put(state, [rule("HighErrorRate", NOW), rule("QueueBacklog", NOW)])
+
+    page = drawn()
+
+    assert "No alert fires" in said(page)
+    assert "2 rules evaluated" in said(page)
+    assert not page.error
+
+
+def test_what_fires_is_said_with_its_value_limit_since_flags_and_who_was_told(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    words = said(drawn())
+
+    assert "▲ 1 critical" in words
+    assert "◆ 2 warning" in words
+    assert "1 acknowledged" in words
+    assert "12.3 %, fires at > 5 %" in words
+    assert "2\u202f412 items, fires at > 1\u202f000 items" in words
+    assert "acknowledged by anna@\u2060example.com" in words or "acknowledged by anna" in words
+    assert "recovering" in words
+    assert "pending 2 min of 5 min" in words
+    assert "told: slack" in words
+    assert "nobody was told yet" in words
+
+
+def test_the_worst_rule_comes_first_and_rules_that_cannot_be_judged_are_pointed_at(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = drawn()
+
+    heads = [
+        block.value for block in page.markdown if "firing · since" in block.value or "pending · since" in block.value
+    ]
+    assert [name in head for name, head in zip(
+        ("HighErrorRate", "QueueBacklog", "NightlyExportFailed", "SlowResponseTime"), heads, strict=True)] == [True] * 4  # fmt: skip
+    assert any("2 rules cannot be judged" in button.label for button in page.button)
+
+
+def test_one_tap_acknowledges_and_a_second_gives_it_back(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    page = drawn()
+
+    page = well(page.button(key=f"ack_{rows['errors'].id}").click().run())
+    taken = said(page)
+    page = well(page.button(key=f"unack_{rows['errors'].id}").click().run())
+
+    assert "acknowledged by olga" in taken
+    assert "acknowledged by olga" not in said(page)
+
+
+def test_a_viewer_sees_all_of_it_and_changes_nothing(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    page = drawn(VERA)
+
+    page = well(page.button(key=f"ack_{rows['errors'].id}").click().run())
+
+    assert any("needs the role operator" in error.value for error in page.error)
+    assert "acknowledged by vera" not in said(page)
+
+
+def test_a_link_opens_one_alert_with_its_whole_time_line(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+
+    words = said(drawn(alert=rows["errors"].fingerprint))
+
+    assert "12.3% of requests fail" in words
+    for part in ("pending: 12.3 % is over 5 %", "firing: the condition held", "answered 200 ok after 81 ms",
+                 "no such recipient: 550", "held back: told 5 min ago"):  # fmt: skip
+        assert part in words
+
+
+def test_a_link_to_an_alert_that_is_over_still_tells_its_story(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    put(state, [alert("QueueBacklog", NOW - timedelta(hours=9), severity="warning", labels={"queue_name": "old"},
+                      state="resolved", resolved_at=NOW - timedelta(hours=8), resolved_why="the series is gone")])  # fmt: skip
+    with state.reading() as session:
+        mark = session.scalars(select(AlertRow).where(AlertRow.resolved_why != "")).one().fingerprint
+
+    words = said(drawn(alert=mark))
+
+    assert "it ended: the series is gone" in words
+    assert "This alert has ended" in words
+    assert rows["errors"].fingerprint != mark
+
+
+def test_a_link_to_what_is_not_known_says_so(drawn: Drawn) -> None:
+    assert "This alert is not known here" in said(drawn(alert="0123456789abcdef"))
+
+
+def test_a_pushed_alert_is_resolved_by_hand_an_evaluated_one_is_not_offered_it(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    evaluated = drawn(alert=rows["errors"].fingerprint)
+    page = drawn(alert=rows["pushed"].fingerprint)
+
+    page.text_input(key=f"resolve_why_{rows['pushed'].id}").set_value("ran it again")
+    page = well(next(button for button in page.button if button.label == "Resolve").click().run())
+
+    assert not [button for button in evaluated.button if button.label == "Resolve"]
+    assert "olga" in said(page)
+    assert "ran it again" in said(page)
+    assert "This alert has ended" in said(page)
+
+
+def test_history_counts_what_fired_and_offers_it_as_csv(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = drawn(show="History")
+
+    figures = {metric.label: metric.value for metric in page.metric}
+    assert figures["Fired"] == "5"
+    assert figures["Still open"] == "4"
+    assert figures["Marked as noise"] == "0 %"
+    assert table(page)["name"].iloc[0] == "HighErrorRate"
+    assert any(button.proto.label.startswith("CSV") for button in page.get("download_button"))
+
+
+def test_rules_say_which_cannot_be_judged_and_which_metric_was_never_seen(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    rules = table(drawn(show="Rules")).set_index("name")
+
+    assert rules.loc["LeadSyncFailures", "health"] == "▲ Error"
+    assert "timed out after 10 s" in rules.loc["LeadSyncFailures", "reason"]
+    assert rules.loc["DBConnectionPoolExhausted", "health"] == "○ Never seen"
+    assert "never seen" in rules.loc["DBConnectionPoolExhausted", "reason"]
+
+
+def test_a_rule_that_never_fired_says_what_it_measured(drawn: Drawn, state: State) -> None:
+    put(state, [rule("DBConnectionPoolExhausted", NOW)])
+
+    words = said(drawn(show="Rules", rule="DBConnectionPoolExhausted"))
+
+    assert "It never fired in this range" in words
+    assert "fires at > 90 %" in words
+
+
+def test_a_filter_that_hides_all_says_so(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    assert "The filter hides all 5 rows" in said(drawn(find="no such rule"))
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return well(next(button for button in page.button if button.label == label).click().run())
+
+
+def test_a_silence_begun_from_a_link_shows_what_it_hits_and_then_mutes_it(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, NOW)
+    page = drawn(silence=rows["leads"].fingerprint)
+    before = said(page)
+
+    page.text_input(key=f"silence_reason_{rows['leads'].fingerprint}").set_value("known, ticket 17")
+    page = well(page.button(key=f"silence_do_{rows['leads'].fingerprint}").click().run())
+
+    assert "It hits 1 of 5 open alerts now" in before
+    assert "silenced by olga" in said(page)
+    assert "1 silenced" in said(page)
+    assert not [button for button in page.button if button.label == "Cancel"]
+    assert "known, ticket 17" in said(drawn(show="Silences"))
+
+
+@pytest.mark.parametrize(
+    ("matchers", "hits"),
+    [('alertname="QueueBacklog"', "2 of 5"), ('queue_name=~"mai.*"', "1 of 5"), ('queue_name="none"', "no open alert")],
+)
+def test_matchers_in_the_address_fill_the_form_and_the_preview_counts_them(
+    drawn: Drawn, state: State, matchers: str, hits: str
+) -> None:
+    bad_night(state, NOW)
+
+    assert f"It hits {hits}" in said(drawn(silence=matchers))
+
+
+@pytest.mark.parametrize("matchers", ["what is this", 'a=~"("', 'a=~".*"'])
+def test_matchers_that_cannot_be_used_say_why_and_nothing_is_silenced(
+    drawn: Drawn, state: State, matchers: str
+) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence=matchers)
+
+    page = press(page, "Silence")
+
+    assert page.warning
+    assert any("say whom to silence" in error.value for error in page.error)
+    assert "Nothing is silenced" in said(drawn(show="Silences", silence=""))
+
+
+def test_a_silence_needs_a_reason(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = press(drawn(silence='alertname="QueueBacklog"'), "Silence")
+
+    assert any("needs a reason" in error.value for error in page.error)
+
+
+def test_a_silence_is_changed_ended_and_made_again(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("first")
+    press(page, "Silence")
+
+    page = press(drawn(show="Silences", silence=""), "Change")
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("second")
+    page = press(page, "Change the silence")
+    changed = said(page)
+    page = press(page, "End it now")
+
+    assert "second" in changed
+    assert "hits 2 open alerts" in changed
+    assert "ended" in said(page)
+    assert "silenced by" not in said(drawn(show="Open"))
+    page = press(drawn(show="Silences"), "Make it again")
+    assert any(field.value == 'alertname="QueueBacklog"' for field in page.text_input)
+
+
+def test_a_change_of_somebody_else_meanwhile_is_found_out(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("first")
+    press(page, "Silence")
+    page = press(drawn(show="Silences", silence=""), "Change")
+    with state.writing() as session:
+        kept = session.scalars(select(SilenceRow)).one()
+        kept.version, kept.reason = 2, "of somebody else"
+    asked.forget()
+
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("mine")
+    page = press(page, "Change the silence")
+
+    assert any("changed by somebody else" in error.value.replace("\\", "") for error in page.error)
+    assert "of somebody else" in said(page)
+
+
+def test_a_viewer_cannot_silence(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn(VERA, silence='alertname="QueueBacklog"')
+    next(field for field in page.text_input if field.label == "Why (needed)").set_value("because")
+
+    page = press(page, "Silence")
+
+    assert any("needs the role operator" in error.value for error in page.error)
+    assert "1 silenced" not in said(page)
+
+
+def test_a_broken_channel_is_said_loudly_and_who_may_arms_it_again(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = drawn()
+    loud = [error.value for error in page.error]
+
+    page = press(page, "It works again")
+
+    assert any("email is broken" in words and "unknown user" in words for words in loud)
+    assert not page.error
+
+
+def test_the_link_of_a_group_shows_only_its_rule(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+
+    page = drawn(alertname="QueueBacklog")
+
+    assert any(button.label == "Only QueueBacklog" for button in page.button)
+    assert "2\u202f412 items" in said(page)
+    assert "12.3 %, fires" not in said(page)
+
+
+def test_the_overview_shows_what_fires_and_the_tab_and_menu_count_it(drawn: Drawn, state: State) -> None:
+    bad_night(state, NOW)
+    page = well(drawn().switch_page(str(entry("").path)).run())
+
+    links = [link.proto.label for link in page.get("page_link")]
+
+    assert any("HighErrorRate" in label for label in links)
+    assert any(label.startswith("Alerts :red-badge[▲ 4]") for label in links)
+    assert any(label.endswith("firing") for label in links)
