@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 from lib import wiring
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
-from lib.alerts.tables import AlertRow, RuleStateRow
+from lib.alerts.tables import AlertRow, RuleStateRow, RuleVersionRow
 from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
 from lib.state import audit
-from lib.ui import cache, identity, runtime, time_range
+from lib.ui import cache, clock, identity, runtime, time_range
 from lib.ui.pages import entry
-from lib.ui.rules import chart, listing, replaying
+from lib.ui.rules import listing, replaying
 from tests.rule_past import write_days
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def site(opened: tuple[Settings, wiring.OpenStores], monkeypatch: pytest.MonkeyP
     settings, stores = opened
     cache.forget()
     runtime.install(runtime.Runtime(settings, stores.stores, lambda: None, stores.state))
-    for module in (time_range, chart.clock, cache):
+    for module in (time_range, clock, cache):
         monkeypatch.setattr(module, "now", lambda: NOW)
 
     def draw(actor: Actor, **address: str) -> AppTest:
@@ -75,7 +75,7 @@ def site(opened: tuple[Settings, wiring.OpenStores], monkeypatch: pytest.MonkeyP
     runtime.install(None)
     cache.forget()
     with stores.state.writing() as session:
-        for table in (editing.RuleVersionRow, AlertRow, RuleStateRow):
+        for table in (RuleVersionRow, AlertRow, RuleStateRow):
             session.query(table).delete()
 
 

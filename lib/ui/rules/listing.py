@@ -61,6 +61,11 @@ def listing() -> None:
         st.caption("There is no rule yet.")
         return
     found = rows(standings, now)
+    if runtime.current().settings.rules_from == "prometheus":
+        st.caption(
+            ":orange-badge[◆ Note] Prometheus evaluates the rules about the service: a change made here counts there only "
+            "once it loads the rule file that you download."
+        )
     _overdue(found)
     st.caption("Click a row to open the rule.")
     key = f"rules_{hash(tuple(found['rule']))}"
