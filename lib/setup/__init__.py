@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lib.settings import Settings
 from lib.setup.base import Check, Source
+from lib.setup.elasticsearch import elasticsearch
 from lib.setup.folder import data_folder
 from lib.setup.health_targets import health_targets
 from lib.setup.log_files import log_files
@@ -14,7 +15,7 @@ from lib.setup.stores import embedded_stores
 from lib.stores import Stores
 
 SOURCES: tuple[Source, ...] = (
-    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file,
+    log_files, elasticsearch, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file,
 )  # fmt: skip
 
 
