@@ -75,11 +75,24 @@ class RemoteStores(BaseSettings):
         "More headers for Prometheus: comma-separated Name: value, such as X-Scope-OrgID: ops.",
         name="PROMETHEUS_HEADERS",
     )
+    prometheus_external_url: str = setting(
+        "",
+        "Address of Prometheus for people's browsers, where it is not PROMETHEUS_URL.",
+        name="PROMETHEUS_EXTERNAL_URL",
+    )
+    grafana_url: str = setting("", "Grafana to open PromQL in, with its path prefix.", name="GRAFANA_URL")
+    grafana_datasource: str = setting(
+        "", "Name or uid of Grafana's data source for it. Empty: its default.", name="GRAFANA_DATASOURCE"
+    )
+    kibana_url: str = setting("", "Kibana to open log questions in, with its path prefix and space.", name="KIBANA_URL")
+    kibana_data_view: str = setting(
+        "", "Id of Kibana's data view for the logs. Empty: its default.", name="KIBANA_DATA_VIEW"
+    )
     scrape_as_well: bool = setting(
         False, "With PROMETHEUS_URL: still scrape into the embedded store, which is then kept but not asked."
     )
 
-    @field_validator("prometheus_url")
+    @field_validator("prometheus_url", "prometheus_external_url", "grafana_url", "kibana_url")
     @classmethod
     def _server(cls, url: str) -> str:
         if not url:
@@ -88,7 +101,7 @@ class RemoteStores(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be http:// or https:// and a host, at most with a port and a path")
         if "@" in parts.netloc:
-            raise ValueError("must not hold credentials: set PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD")
+            raise ValueError("must not hold credentials: PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD are for those")
         return url
 
     @field_validator("prometheus_ca")

@@ -7,6 +7,7 @@ from lib.setup.alert_api import alert_api
 from lib.setup.alert_channels import alert_channels
 from lib.setup.backups import backup_ways
 from lib.setup.base import Check, Source
+from lib.setup.elasticsearch import elasticsearch
 from lib.setup.folder import data_folder
 from lib.setup.health_targets import health_targets
 from lib.setup.log_files import log_files
@@ -18,8 +19,8 @@ from lib.setup.stores import embedded_stores
 from lib.stores import Stores
 
 SOURCES: tuple[Source, ...] = (
-    log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file, alert_channels,
-    alert_api, backup_ways, security,
+    log_files, elasticsearch, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file,
+    alert_channels, alert_api, backup_ways, security,
 )  # fmt: skip
 
 

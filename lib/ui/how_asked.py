@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from lib.ui import cache, clock, panel, text
+from lib.ui import cache, clock, open_in, panel, text
+from lib.ui.runtime import current
 
 COLUMNS = {
     "card": st.column_config.TextColumn("Card", width=180),
@@ -18,6 +20,10 @@ COLUMNS = {
     "rows": st.column_config.NumberColumn("Rows", help="Series, for PromQL", width=70),
     "at": st.column_config.DatetimeColumn("Answered", format="HH:mm:ss", width=90),
 }
+
+
+WINDOW = "window"
+"""The range that a question was for; not shown."""
 
 
 @contextmanager
@@ -41,11 +47,11 @@ def _rows(collected: list[tuple[str, cache.Asked]]) -> pd.DataFrame:
     """One row per card and question; a question that several signals of a card put is there once."""
     zone = clock.display_zone()
     rows = [
-        (title, put.source, put.text, put.took_ms, put.rows, pd.Timestamp(asked.at).tz_convert(zone))
+        (title, put.source, put.text, put.took_ms, put.rows, pd.Timestamp(asked.at).tz_convert(zone), asked.window)
         for title, asked in collected
         for put in asked.questions
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).drop_duplicates(["card", "question"], ignore_index=True)
+    return pd.DataFrame(rows, columns=[*COLUMNS, WINDOW]).drop_duplicates(["card", "question"], ignore_index=True)
 
 
 def _table(rows: pd.DataFrame) -> None:
@@ -57,7 +63,7 @@ def _table(rows: pd.DataFrame) -> None:
         f"{len(rows)} questions, {total} ms in all. Answers are shared by all viewers. Click a row to read it whole."
     )
     chosen = st.dataframe(
-        rows,
+        rows[list(COLUMNS)],
         key="how_asked_rows",
         hide_index=True,
         column_config=COLUMNS,
@@ -65,4 +71,15 @@ def _table(rows: pd.DataFrame) -> None:
         selection_mode="single-row",
     )["selection"]["rows"]
     if chosen and chosen[0] < len(rows):
-        st.code(rows["question"].iloc[chosen[0]], language=None, wrap_lines=True)
+        row = rows.iloc[chosen[0]]
+        st.code(row["question"], language=None, wrap_lines=True)
+        _open_in(row)
+
+
+def _open_in(row: pd.Series[Any]) -> None:
+    """The question in the team's own tools, where the settings name any."""
+    found = open_in.links(current().settings, row["store"], row["question"], row[WINDOW])
+    if found:
+        with st.container(horizontal=True, gap="small"):
+            for tool, url in found:
+                st.link_button(f"Open in {tool}", url, icon=":material/open_in_new:", type="tertiary")

@@ -50,6 +50,8 @@ _FREE = re.compile(r'[^\s,*?"_][^\s,*?"]{0,255}')
 """Names of other fields that can be looked up; those that begin with _ are the cluster's own."""
 
 _MOST_SETS = 100
+_EMPTY_S = 2.0
+"""How long it is believed that there is nothing yet: the first record should show soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class Fields:
             plans = _by_event_time(found, self._connection)
             if len(self._known) > _MOST_SETS:
                 self._known.clear()
-            self._known[free] = (time.monotonic() + self._fresh_s, plans)
+            fresh_s = self._fresh_s if plans else min(self._fresh_s, _EMPTY_S)
+            self._known[free] = (time.monotonic() + fresh_s, plans)
             return plans
 
 

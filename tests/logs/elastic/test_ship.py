@@ -349,3 +349,26 @@ def test_kill_9_between_bulk_and_position_loses_and_doubles_nothing(
     assert total == world.written == 2_000 * kills
     assert distinct == pytest.approx(total, rel=0.01)
     assert resent > 0
+
+
+def test_a_data_stream_takes_records_by_its_own_name_and_answers_with_that_of_its_index(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """Recorded: the test server has no data streams."""
+    item = {"_index": ".ds-halopsa-integration-app-2026.03.10-000001", "_id": "0", "status": 409,
+            "error": {"type": "version_conflict_engine_exception", "reason": "[0]: version conflict, document already exists"}}  # fmt: skip
+    server.says(BULK, answer({"errors": True, "items": [{"create": item}]}))
+    server.says(MGET, refusal(400, "illegal_argument_exception", "no write index is defined"))
+    ledger = DuckLogs(tmp_path / "ledger.duckdb")
+    shipper = Shipper(Access((server.url("").rstrip("/"),)), "halopsa-integration-app", ledger, timeout_s=2)
+
+    shipper.write(batch([{"message": "x", "version": "1.4.2"}]), [Checkpoint("a", 1)])
+
+    sent = next(request for request in server.requests if request.path == BULK)
+    head, body = map(orjson.loads, gzip.decompress(sent.body).splitlines())
+    assert head == {"create": {"_index": "halopsa-integration-app", "_id": "0"}}
+    assert (body["version"], "@timestamp" in body) == ("1.4.2", True)
+    assert shipper.counters() == {"sent": 1, "resent": 1, "refused": 0}
+    assert ledger.checkpoints() == [Checkpoint("a", 1)]
+    shipper.close()
+    ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lib import notes
 from lib.errors import QueryError
 from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
@@ -82,3 +84,30 @@ def test_the_values_of_a_field_are_counted_alike(embedded: DuckLogs, remote: Ind
 
     assert len(ours)
     assert theirs.to_dict("list") == ours.to_dict("list")
+
+
+def test_a12_no_question_is_costly_and_each_tells_how_it_was_asked(
+    remote: Indices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A12: no query string, no script; every search is bounded; what is too much is refused before."""
+    monkeypatch.setattr(notes, "MOST_TEXT", 1_000_000)
+    for text in ("*:*", "_exists_:message", "message:a* OR n:>5", "NOT (url:a* AND message:halo)"):
+        query = LogQuery(SPAN, lucene=text)
+        with notes.questions() as put:
+            remote.search(query, limit=10_000)
+            remote.count(query)
+            remote.top(query, "request_id")
+            remote.totals(query, ("level", "route"), timedelta(hours=1))
+            remote.trace("request_id", "a")
+
+        asked = "\n".join(question.text for question in put)
+        bodies = [json.loads(line) for line in asked.splitlines() if line.startswith("{")]
+        assert {question.source for question in put} == {remote.name}
+        assert len(bodies) >= 5
+        assert not re.search(r'query_string|"script"|"regexp": *{"message', asked)
+        assert max(body["size"] for body in bodies) <= 500
+        assert all(body["timeout"] == "8s" for body in bodies if "pit" not in body)
+    for text in ("/(a+)+/", " OR ".join("a" * 100), "NOT " * 12 + "a", "*foo", "a" * 257):
+        with notes.questions() as put, pytest.raises(QueryError):
+            remote.count(LogQuery(SPAN, lucene=text))
+        assert put == []
