@@ -21,6 +21,7 @@ RUNBOOKS = (ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ELSEWHERE = {
     "halo_ops_disk_free_ratio", "halo_ops_backup_age_seconds", "halo_ops_new_error_patterns", "halo_ops_checklist_overdue",
+    "halo_ops_drill",
 }  # fmt: skip
 """Written by other parts; until one is there its rule says that it was never seen."""
 
@@ -32,7 +33,7 @@ def test_every_rule_has_a_runbook_and_a_page(rule: Rule) -> None:
 
     assert anchor == rule.name.lower()
     assert rule.annotations["dashboard"] in pages
-    assert rule.severity in ("critical", "warning")
+    assert rule.severity in (("info",) if rule.name == "Drill" else ("critical", "warning"))
 
 
 @pytest.mark.parametrize("name", [rule.name for rule in RULES] + ["NoData", "RuleError", "RuleLimit", "ChannelBroken"])
