@@ -80,6 +80,12 @@ def test_the_latest_end_wins(state: State) -> None:
     assert episodes(state) == [("A", "resolved", 0, 12, "A 0 12")]
 
 
+def test_episodes_that_overlap_are_one_that_ends_with_the_last(state: State) -> None:
+    take_in(state, [("A", 5, 12), ("A", 0, 9)])
+
+    assert [row[:4] for row in episodes(state)] == [("A", "resolved", 0, 12)]
+
+
 def test_the_earliest_start_wins_where_two_servers_tell_of_one_episode(state: State) -> None:
     take_in(state, [("A", 0.1, None)])
     take_in(state, [("A", 0, None)])

@@ -31,9 +31,9 @@ class TooSoon(Refused):
 
 def hold(session: Session, now: datetime) -> None:
     """Call it in the transaction that has recorded the test. Raises TooSoon where that is one too many, so that neither is kept."""
+    mine = next(row for row in session.new if isinstance(row, AuditRow) and row.action == Action.TEST_ALERT)
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_OURS)))
-    mine = next(row for row in session.new if isinstance(row, AuditRow) and row.action == Action.TEST_ALERT)
     who, via, count = mine.who, mine.via, _messages(mine.details)
     wait = wait_s(session, who, via, now, count=count, without=mine)
     if wait > 0:
