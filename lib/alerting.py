@@ -11,8 +11,9 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from lib.alerts.delivery.assembly import Delivery
+from lib.alerts.delivery.history import DeliveryHistory
 from lib.alerts.engine.evaluator import Evaluator
-from lib.alerts.engine.keeping import drop_old_alerts, drop_old_stories
+from lib.alerts.engine.keeping import drop_old_alerts
 from lib.alerts.engine.taken import Taken
 from lib.alerts.lease import RENEW_S, Lease
 from lib.alerts.rules import Rule
@@ -86,7 +87,7 @@ class Alerting:
         settings = self._settings
         return (
             Policy(_Kept("alerts", self._state, drop_old_alerts), settings.retention_alerts_days),
-            Policy(_Kept("alert stories", self._state, drop_old_stories), settings.retention_stories_days),
+            Policy(DeliveryHistory(self._state), settings.retention_stories_days),
         )
 
     def status(self) -> AlertingStatus:

@@ -66,7 +66,8 @@ class Demo:
                                 "--port-base", str(base), "--pace", str(self.pace), "--follow-stdin"])  # fmt: skip
         newest = self._child("past", self._past(base, "newest"))
         known = self.days <= 0 or (self.keep and (self.folder / "store").exists())
-        await simulator.start(follow=True, environment=os.environ | self._told_of_backups())
+        told = os.environ | self._told_of_backups() | self._told_of_exceptions()
+        await simulator.start(follow=True, environment=told)
         if not known:
             await newest.start()
         addresses = await self._addresses(simulator)
@@ -113,6 +114,7 @@ class Demo:
             "HALO_OPS_DEMO": "true",
             "HALO_OPS_SIMULATOR_URL": addresses["control"],
             "HALO_OPS_PORT": str(self.port),
+            "HALO_OPS_API_TOKEN": self.token,
             "SLACK_WEBHOOK_URL": addresses["slack"],
             "HALO_OPS_ALERT_PRIVATE_HOSTS": urlsplit(addresses["slack"]).netloc,
             "HALO_OPS_SMTP_HOST": "127.0.0.1",
@@ -132,6 +134,10 @@ class Demo:
             "SIMULATOR_HEARTBEAT_URL": f"http://127.0.0.1:{self.port}/api/heartbeat/backup",
             "SIMULATOR_HEARTBEAT_TOKEN": self.token,
         }
+
+    def _told_of_exceptions(self) -> dict[str, str]:
+        """Where the simulated integration tells of exceptions that nobody foresaw."""
+        return {"HALO_OPS_ALERTS_URL": f"http://127.0.0.1:{self.port}", "HALO_OPS_ALERTS_TOKEN": self.token}
 
     async def _until_ready(self, *children: Child) -> None:
         deadline = time.monotonic() + READY_S

@@ -52,13 +52,17 @@ class DeliveryError(OpsError):
     """A notice did not leave. ``permanent`` means that asking again will not help.
 
     ``code`` is what the other side answered (0: nothing), ``retry_after_s`` how long it wants to be left alone.
+    ``unknown``: it was handed over and no answer came, so it may have arrived all the same.
     """
 
-    def __init__(self, message: str, *, permanent: bool, code: int = 0, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool, code: int = 0, retry_after_s: float = 0.0, unknown: bool = False
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.code = code
         self.retry_after_s = retry_after_s
+        self.unknown = unknown
 
 
 class Refused(OpsError):  # noqa: N818 - what happened, read so on the pages

@@ -29,5 +29,9 @@ class RuleSettings(BaseSettings):
     )
     retention_alerts_days: int = setting(400, "Age at which resolved alerts are dropped.", unit="days", ge=1, le=3650)
     retention_stories_days: int = setting(
-        30, "Age at which the steps of an alert (why somebody was told) are dropped.", unit="days", ge=1, le=3650
+        30,
+        "Age at which sent notices and the steps of an alert (why somebody was told) are dropped.",
+        unit="days",
+        ge=1,
+        le=3650,
     )

@@ -24,7 +24,7 @@ if tab == DRILL:
         drill()
 else:
     with panel("The alert"):
-        wanted = composed()
+        wanted = composed(to_send=tab == SEND)
     if tab == SEND:
         with panel("What would be sent"):
             notice = draft.notice(wanted.draft, clock.now(), current().settings.public_url, resolved=wanted.resolved)

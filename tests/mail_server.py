@@ -57,7 +57,9 @@ class Mailbox:
             mail = message_from_bytes(content, policy=default)
             assert isinstance(mail, EmailMessage)
             self.taken.append((list(envelope.rcpt_tos), mail))
-            self.tls_seen.append(server.transport.get_extra_info("sslcontext") is not None)
+            self.tls_seen.append(
+                server.transport is not None and server.transport.get_extra_info("sslcontext") is not None
+            )
         return self.data
 
 

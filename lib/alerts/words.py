@@ -173,10 +173,14 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def runbook(alerts: Sequence[Alert]) -> str:
-    """The runbook as a link. What a program pushed may lead anywhere: its address is no link."""
+def runbook(alerts: Sequence[Alert], public_url: str = "") -> str:
+    """The runbook as a link; one that begins with / is a page of the dashboard at `public_url`. What a program pushed may
+    lead anywhere: its address is no link."""
     for alert in alerts:
-        if alert.origin not in _PUSHED and (found := web_link(alert.annotations.get("runbook_url", ""))):
+        address = alert.annotations.get("runbook_url", "")
+        if address.startswith("/"):
+            address = f"{public_url}{address}" if public_url else ""
+        if alert.origin not in _PUSHED and (found := web_link(address)):
             return found
     return ""
 

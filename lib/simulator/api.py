@@ -24,14 +24,20 @@ from lib.simulator.work import WEBHOOKS_AT_MOST, Work
 from lib.telemetry.events import BusinessEvents
 
 SIGNATURE = "sha256=simulated"
+Report = Callable[[BaseException], None]
+"""Where an exception goes that nobody foresaw."""
+
 _WORK_S = {(e.method, e.route): e.work_ms / 1000 for e in c.ENDPOINTS}
 
 
 class Api:
     """Handlers and the routes that lead to them."""
 
-    def __init__(self, database: Database, work: Work, events: BusinessEvents, mappings: Path) -> None:
+    def __init__(
+        self, database: Database, work: Work, events: BusinessEvents, mappings: Path, report: Report | None = None
+    ) -> None:
         self._database, self._work, self._events, self._mappings = database, work, events, mappings
+        self._report = report
 
     def routes(self) -> list[Route]:
         """One per endpoint of the catalogue."""
@@ -56,6 +62,8 @@ class Api:
     async def _failed(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, OperationError)
         self._events.error_occurred(error.operation, error)
+        if self._report is not None and error.status == 500 and error.__cause__ is not None:
+            self._report(error.__cause__)  # not an answer that we know how to refuse, but one that broke our code
         return JSONResponse({"error": "the request could not be done"}, error.status)
 
     async def _no_connection(self, _request: Request, error: Exception) -> Response:

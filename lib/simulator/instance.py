@@ -24,6 +24,7 @@ from lib.simulator.database import Database
 from lib.simulator.heartbeat import Heartbeat
 from lib.simulator.work import WEBHOOKS_AT_MOST, Work
 from lib.telemetry import logger as telemetry_logger
+from lib.telemetry.alerts import ExceptionAlerts
 from lib.telemetry.events import BusinessEvents
 from lib.telemetry.health import HealthChecks, routes
 from lib.telemetry.metrics import Metrics
@@ -42,13 +43,17 @@ def build(given: argparse.Namespace) -> Starlette:
         for name, port in zip(c.UPSTREAM_MS, given.upstreams.split(","), strict=True)
     }
     work = Work(database, clients, events, metrics, logger, heartbeat=Heartbeat.from_environment(os.environ))
-    api = Api(database, work, events, given.dir / "mappings")
+    alerts = _alerts()
+    api = Api(database, work, events, given.dir / "mappings", alerts.report if alerts else None)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         breakage = Breakage(database)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24))
         follow_parent(breakage.command)
+        if alerts:
+            alerts.install()
+            alerts.watch(asyncio.get_running_loop())
         first = given.number == 0
         loops = work.loops(3 + given.number * c.SYNC_EVERY_S / 2, backups=first)
         tasks = [metrics.watch_event_loop(), *(asyncio.ensure_future(loop) for loop in loops)]
@@ -69,6 +74,12 @@ def build(given: argparse.Namespace) -> Starlette:
         exception_handlers=api.error_handlers(),
         lifespan=lifespan,
     )
+
+
+def _alerts() -> ExceptionAlerts | None:
+    """Tells the dashboard of exceptions where the environment says where that is, as `make demo` does."""
+    url, token = os.environ.get("HALO_OPS_ALERTS_URL", ""), os.environ.get("HALO_OPS_ALERTS_TOKEN", "")
+    return ExceptionAlerts(url, token, service=c.SERVICE) if url and token else None
 
 
 def _checks(version: str, database: Database, clients: dict[str, Client], work: Work) -> HealthChecks:

@@ -61,6 +61,7 @@ PAGES = (
             "alert-test",
             "Preview, send a test, drill",
         ),
+        Entry("runbooks.py", "Runbooks", ":material/menu_book:", "runbooks", "What an alert means and what to do"),
     ),
     *_group(
         "This dashboard",

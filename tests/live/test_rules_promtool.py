@@ -32,6 +32,15 @@ def test_both_rule_files_are_valid_and_hold_the_five_rules(path: Path) -> None:
     assert len(load_rules(path)) == 5
 
 
+def test_the_rules_about_the_dashboard_are_valid() -> None:
+    path = DEPLOY / "halo-ops-rules.yml"
+
+    checked = promtool("check", "rules", path)
+
+    assert checked.returncode == 0, checked.stderr
+    assert f"{len(load_rules(path))} rules found" in checked.stdout
+
+
 def test_the_scrape_configuration_is_valid() -> None:
     checked = promtool("check", "config", DEPLOY / "prometheus.yml")
 

@@ -50,7 +50,7 @@ def test_every_source_has_a_key_of_its_own_and_says_so_when_it_is_not_configured
     assert len({check.key for check in found}) == len(found) == len(SOURCES)
     graded = {check.key: {row.grade for row in check.ask()} for check in found}
     assert {key for key, grades in graded.items() if grades == {Grade.OFF}} == {
-        "log_files", "metric_targets", "prometheus", "health_targets",
+        "log_files", "metric_targets", "prometheus", "health_targets", "alert_channels", "alert_api",
     }  # fmt: skip
     assert Grade.FAILED not in set().union(*graded.values())
 

@@ -74,12 +74,13 @@ class EmailChannel:
     def send(self, rendered: Rendered) -> Receipt:
         """See Channel. Part of the recipients may be refused: see Receipt."""
         recipients = list(rendered.to or self._server.to)
-        began = time.monotonic()
+        began, connected = time.monotonic(), False
         try:
             with self._connected() as smtp:
+                connected = True
                 refused = smtp.sendmail(self._server.sender, recipients, rendered.body)
         except (smtplib.SMTPException, OSError) as error:
-            raise _failed(error) from None
+            raise _failed(error, connected) from None
         return _receipt(refused, len(recipients), (time.monotonic() - began) * 1000)
 
     def check(self) -> Receipt:
@@ -165,7 +166,8 @@ def _told_of(refused: Iterable[tuple[str, tuple[int, bytes]]]) -> str:
     return "; ".join(f"{who}: {code} {words.line(said.decode('utf-8', 'replace'))}" for who, (code, said) in refused)
 
 
-def _failed(error: Exception) -> DeliveryError:
+def _failed(error: Exception, connected: bool = False) -> DeliveryError:
+    """`connected`: it may have taken the mail where it does not say otherwise."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         passing = any(400 <= code < 500 for code in codes)
@@ -176,7 +178,7 @@ def _failed(error: Exception) -> DeliveryError:
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
         return _error(f"SMTP {error.smtp_code}: {words.line(text)}", error.smtp_code, error.smtp_code >= 500)
     permanent, told = _without_code(error)
-    return _error(told, 0, permanent)
+    return _error(told, 0, permanent, unknown=connected and not permanent)
 
 
 def _without_code(error: Exception) -> tuple[bool, str]:
@@ -196,8 +198,8 @@ def _without_code(error: Exception) -> tuple[bool, str]:
             return False, f"no mail server there or the connection broke: {words.line(error)}"
 
 
-def _error(text: str, code: int, permanent: bool) -> DeliveryError:
-    return DeliveryError(redact_text(text)[0], permanent=permanent, code=code)
+def _error(text: str, code: int, permanent: bool, unknown: bool = False) -> DeliveryError:
+    return DeliveryError(redact_text(text)[0], permanent=permanent, code=code, unknown=unknown)
 
 
 def _hint(code: int) -> str:

@@ -151,14 +151,16 @@ def _refused(why: str) -> DeliveryError:
 
 
 def _failed(error: httpx.HTTPError) -> DeliveryError:
+    if isinstance(error, httpx.ConnectTimeout):
+        return DeliveryError("cannot connect in time", permanent=False)
     if isinstance(error, httpx.TimeoutException):
-        return DeliveryError("no answer in time: it may have arrived or not", permanent=False)
+        return DeliveryError("no answer in time: it may have arrived or not", permanent=False, unknown=True)
     said = without_secrets(str(error)) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return DeliveryError(f"its certificate is not trusted: {said}", permanent=True)
     if isinstance(error, httpx.ConnectError):
         return DeliveryError(f"cannot connect: {said}", permanent=False)
-    return DeliveryError(f"the connection broke: {said}", permanent=False)
+    return DeliveryError(f"the connection broke: {said}", permanent=False, unknown=True)
 
 
 def _judged(answer: httpx.Response, reply: str, took_ms: float) -> Receipt:

@@ -14,7 +14,7 @@ from lib.alerts.delivery.trial import trial_notice
 from lib.alerts.engine.templates import expand_all
 from lib.alerts.model import Alert, AlertState, Measure, Notice, Origin
 from lib.alerts.rules import Rule, threshold
-from lib.metrics.base import MetricStore
+from lib.metrics.base import Labels, MetricStore
 
 SEVERITIES = ("critical", "warning", "info")
 LONGEST_TITLE, LONGEST_TEXT = 120, 2000
@@ -55,25 +55,27 @@ def of_rule(rule: Rule, severity: str, metrics: MetricStore, now: datetime) -> D
     limit = threshold(rule)
     result = metrics.instant(limit.expression if limit else rule.expression, now)
     there = [row for row in range(len(result.labels)) if result.present[row, 0] and np.isfinite(result.values[row, 0])]
+    if not there:
+        said = "it measures nothing right now, so there is no value, and its texts carry the limit"
+        return without_value(rule, severity, said)
     down = limit is not None and limit.operator in _DOWNWARD
-    best = min(there, key=lambda row: result.values[row, 0] * (1 if down else -1), default=None)
-    series = dict(result.labels[best]) if best is not None else {}
-    value = float(result.values[best, 0]) if best is not None else None
+    best = min(there, key=lambda row: result.values[row, 0] * (1 if down else -1))
+    said = f"{len(there)} series now; this is the one nearest to its limit or beyond"
+    return _draft(rule, severity, result.labels[best], float(result.values[best, 0]), said)
+
+
+def without_value(rule: Rule, severity: str, said: str) -> Draft:
+    """As this rule would tell it of nothing measured; `said` is why."""
+    return _draft(rule, severity, {}, None, said)
+
+
+def _draft(rule: Rule, severity: str, series: Labels, value: float | None, said: str) -> Draft:
+    limit = threshold(rule)
     shown = value if value is not None else limit.value if limit else 0.0
     own = {name: text for name, text in series.items() if name != "__name__"}
-    labels = {
-        **own,
-        **expand_all(rule.labels, series, shown),
-        "alertname": rule.name,
-        "severity": severity or rule.severity,
-    }
-    said = (
-        f"{len(there)} series now; this is the one nearest to its limit or beyond"
-        if there
-        else "it measures nothing right now, so there is no value, and its texts carry the limit"
-    )
-    told = expand_all(rule.annotations, series, shown)
-    return Draft(labels, told, value, measures([rule]).get(rule.name), said)
+    told = {"alertname": rule.name, "severity": severity or rule.severity}
+    labels = {**own, **expand_all(rule.labels, series, shown), **told}
+    return Draft(labels, expand_all(rule.annotations, series, shown), value, measures([rule]).get(rule.name), said)
 
 
 def notice(draft: Draft, now: datetime, public_url: str, *, resolved: bool = False) -> Notice:

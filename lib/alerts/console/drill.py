@@ -175,8 +175,10 @@ class Range:
             return "ended by hand"
         if now - drill.began > drill.kind.at_most or now < drill.began:
             return f"its longest time, {drill.kind.at_most}, was over"
-        told = [at for one in self._looked(state) for _, at in one.delivered]
-        return "it was fired and told" if told and now - max(told) > STAY and now - drill.began > SHORTEST else ""
+        known = [_known_at(one) for one in self._looked(state)]
+        told = [at for at in known if at is not None]
+        done = told and len(told) == len(known) and now - max(told) > STAY and now - drill.began > SHORTEST
+        return "it was fired and told" if done else ""
 
     def _settled(self, state: State) -> bool:
         drill = self._drill
@@ -203,6 +205,13 @@ class Range:
 
 RANGE = Range()
 """The one of this process: every viewer sees the same drill."""
+
+
+def _known_at(one: Seen) -> datetime | None:
+    """When everybody knew of it: accepted by the last channel, or, where none is to be told, a while after it fired."""
+    if one.firing is None:
+        return None
+    return max((at for _, at in one.delivered), default=one.firing + STAY)
 
 
 def _about(drill: Drill, row: AlertRow) -> bool:

@@ -44,7 +44,9 @@ def wait_s(
     session: Session, who: str, via: str, now: datetime, *, count: int = 1, without: AuditRow | None = None
 ) -> float:
     """Seconds until this person may send `count` more; 0: now. Without sign-in a name is free, so all such people are one."""
-    asked = select(AuditRow).where(AuditRow.action == Action.TEST_ALERT, AuditRow.at > now - MINUTE)
+    asked = select(AuditRow).where(
+        AuditRow.action == Action.TEST_ALERT, AuditRow.at > now - MINUTE, AuditRow.at < now + MINUTE
+    )
     asked = (
         asked.where(AuditRow.via == Via.NAME)
         if via == Via.NAME
@@ -57,7 +59,7 @@ def wait_s(
             break
         room += _messages(row.details)
         if room >= 0:
-            return (row.at + MINUTE - now).total_seconds()
+            return min((row.at + MINUTE - now).total_seconds(), MINUTE.total_seconds())
     return 0.0
 
 

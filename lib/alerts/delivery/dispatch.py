@@ -12,7 +12,7 @@ from sqlalchemy import event, text, update
 from sqlalchemy.orm import Session
 
 from lib.alerts.delivery import picture
-from lib.alerts.delivery.cover import cover_of, covers_in
+from lib.alerts.delivery.cover import Cover, cover_of, covers_in
 from lib.alerts.delivery.decision import CLOCK_SLACK, Decision, Policy, Reason, Why, decide
 from lib.alerts.delivery.outbox import Outbox, Wanted
 from lib.alerts.delivery.picture import SENDING, SUPERSEDED, Fact, Group, Mute, Reader
@@ -23,6 +23,7 @@ from lib.alerts.rules import Rule
 from lib.alerts.tables import ChannelRow, CooldownRow, NoticeLogRow, OutboxRow
 
 _LOCK = 0x48416C74
+_NONE: frozenset[str] = frozenset()
 _WORDS = {
     Why.FIRST: "first of its group", Why.NEW: "new in its group", Why.EPISODE: "fires again, the end was not told",
     Why.RESOLVED: "it has ended", Why.SOME_RESOLVED: "a part of its group has ended", Why.REPEAT: "still firing",
@@ -50,6 +51,7 @@ class Dispatcher:
         self._reader = Reader(plan.channels, plan.routes, plan.inhibitions, plan.policy)
         self._outbox = Outbox(plan.public_url, plan.rules)
         self._lock = threading.RLock()
+        self._settled: Settled = {}
         self._idle: tuple[Any, ...] | None = None
         self._asked_at: datetime | None = None
         self._ask_again: datetime | None = None
@@ -61,38 +63,51 @@ class Dispatcher:
         Writes in `session` and leaves the commit to its owner. Does next to nothing where nothing changed. Raises
         SQLAlchemyError.
         """
+        if session.get_bind().dialect.name == "postgresql":  # one decides at a time; SQLite has one writer anyway
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         with self._lock:
-            if session.get_bind().dialect.name == "postgresql":
-                session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             session.flush()
             before = picture.signature(session, now)
             if before == self._idle and self._in_rest(now):
                 return 0
-            round_ = _Round(self._plan, self._reader, self._outbox, self.stories, session=session, now=now)
+            settled = {} if self._went_back(now) else self._settled
+            round_ = _Round(
+                self._plan, self._reader, self._outbox, self.stories, session=session, now=now, settled=settled
+            )
             queued = round_.run()
             after = picture.signature(session, now)
-            event.listen(session, "after_commit", lambda _: self._rest(after, now, round_.ask_again), once=True)
+            event.listen(session, "after_commit", lambda _: self._rest(after, now, round_), once=True)
             return queued
 
     def _in_rest(self, now: datetime) -> bool:
-        back = self._asked_at is not None and now < self._asked_at - CLOCK_SLACK
-        return not back and (self._ask_again is None or now < self._ask_again)
+        return not self._went_back(now) and (self._ask_again is None or now < self._ask_again)
 
-    def _rest(self, signature: tuple[Any, ...], now: datetime, ask_again: datetime | None) -> None:
+    def _went_back(self, now: datetime) -> bool:
+        return self._asked_at is not None and now < self._asked_at - CLOCK_SLACK
+
+    def _rest(self, signature: tuple[Any, ...], now: datetime, round_: _Round) -> None:
         with self._lock:
-            self._idle, self._asked_at, self._ask_again = signature, now, ask_again
+            self._idle, self._asked_at, self._ask_again = signature, now, round_.ask_again
+            self._settled = round_.settled
+
+
+Settled = dict[tuple[str, str], tuple[tuple[Any, ...], datetime | None]]
+"""Per channel and group key on what nothing was sent, and when time alone may change that."""
 
 
 class _Round:
-    """One pass over everything."""
+    """One pass over everything; a group about which nothing changed since it was `settled` is not decided again."""
 
     def __init__(
-        self, plan: Plan, reader: Reader, outbox: Outbox, stories: Stories, *, session: Session, now: datetime
-    ) -> None:
+        self, plan: Plan, reader: Reader, outbox: Outbox, stories: Stories, *, session: Session, now: datetime,
+        settled: Settled,
+    ) -> None:  # fmt: skip
         self._plan, self._reader, self._outbox = plan, reader, outbox
         self._stories, self._session, self._now = stories, session, now
         self._chapter: Chapter = stories.open(session, now)
         self._muted: Mapping[str, Mute] = {}
+        self._before = settled
+        self.settled: Settled = {}
         self.ask_again: datetime | None = None
 
     def run(self) -> int:
@@ -126,12 +141,28 @@ class _Round:
 
     def _asked(self, channel: str, key: str, group: Group, told: Any, cooldowns: Mapping[str, Any]) -> list[Wanted]:
         alerts = [fact.alert for fact in group.facts]
+        basis = (*((one.id, one.state) for one in alerts), told, self._muted_in(group))
+        if (found := self._before.get((channel, key))) and found[0] == basis and not _due(found[1], self._now):
+            self.settled[channel, key] = found
+            self._again(found[1])
+            return []
         decision = decide(told, alerts, self._muted.keys(), cooldowns, policy=group.policy, now=self._now)
         self._again(decision.ask_again_at)
         self._tell(channel, group, decision)
         if decision.why is Why.CLEARED:
             self._clear(channel, key, decision)
-        return [Wanted(key, group, decision, cover_of(key, decision))] if decision.send else []
+        if decision.send:
+            return [Wanted(key, group, decision, cover_of(key, decision))]
+        if decision.why is not Why.CLEARED:
+            self.settled[channel, key] = (basis, decision.ask_again_at)
+        return []
+
+    def _muted_in(self, group: Group) -> frozenset[str]:
+        return (
+            frozenset(fact.fingerprint for fact in group.facts if fact.fingerprint in self._muted)
+            if self._muted
+            else _NONE
+        )
 
     def _again(self, at: datetime | None) -> None:
         if at is not None and (self.ask_again is None or at < self.ask_again):
@@ -198,7 +229,8 @@ class _Round:
             if not covers:
                 continue  # for single recipients: it said what is noted already
             same = all(one.key in by_key and by_key[one.key].cover.content == one.content for one in covers)
-            if same and not kept & {one.key for one in covers}:
+            alone = not kept & {one.key for one in covers}
+            if alone and (same or self._may_be_seen(row, covers, groups)):
                 kept |= {one.key for one in covers}
             else:
                 row.state = SUPERSEDED
@@ -215,6 +247,15 @@ class _Round:
                     if fact.alert.state is AlertState.FIRING and fact.fingerprint in one.cover.firing:
                         self._note(fact, channel, Told.STORM, "very many notices at once: told with others in a moment")
         return len(queued)
+
+    def _may_be_seen(self, row: OutboxRow, covers: Sequence[Cover], groups: Mapping[str, Group]) -> bool:
+        """Whether it may have arrived and told of what has ended since: it is sent again, so that the end can follow."""
+        if row.code != 0 or not row.attempts:
+            return False
+        facts = [fact for one in covers if one.key in groups for fact in groups[one.key].facts]
+        firing = {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
+        told = {fp for one in covers for fp in one.firing}
+        return bool(told - firing) and not told & self._muted.keys()
 
     def _tell_dropped(self, channel: str, dropped: Sequence[OutboxRow], by_key: Mapping[str, Wanted]) -> None:
         for row in dropped:
@@ -235,6 +276,10 @@ class _Round:
 
     def _note(self, fact: Fact, channel: str, kind: Told, said: str) -> bool:
         return self._chapter.note((fact.alert.id, fact.fingerprint), channel, kind, said)
+
+
+def _due(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 def _at(moment: datetime | None) -> str:

@@ -144,7 +144,7 @@ class Outbox:
 
 def links(public_url: str, group: Mapping[str, str], alerts: Sequence[Alert], total: int) -> Links:
     """The view of one alert or of the group, a silence filled in, the runbook. "" where there is no address to lead to."""
-    runbook = words.runbook(alerts)
+    runbook = words.runbook(alerts, public_url)
     if not public_url:
         return Links(runbook=runbook)
     page = f"{public_url}/alerts"

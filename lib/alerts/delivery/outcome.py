@@ -16,8 +16,6 @@ from lib.alerts.delivery.story import Stories, Told
 from lib.alerts.model import Receipt
 from lib.alerts.tables import CooldownRow, NoticeLogRow, OutboxRow
 
-_AT_ONCE = 400
-
 
 def note_accepted(session: Session, row: OutboxRow, receipt: Receipt, stories: Stories, now: datetime) -> None:
     """The record of each group, the cooldowns that begin, and a row for recipients who were refused for now."""
@@ -60,14 +58,14 @@ def _begin_cooldowns(session: Session, channel: str, covers: Iterable[Cover], no
         for fp in sorted(cover.cooling)
         if fp in cover.firing
     ]
-    for at in range(0, len(rows), _AT_ONCE):
-        session.execute(_upsert(session, CooldownRow.__table__, rows[at : at + _AT_ONCE]))
+    if rows:
+        session.execute(_upsert(session, CooldownRow.__table__), rows)
 
 
-def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> Any:
+def _upsert(session: Session, table: Any) -> Any:
     assert isinstance(table, Table), "a model's table is one"
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    given: Any = dialect.insert(table).values(rows)
+    given: Any = dialect.insert(table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: given.excluded[column.name] for column in table.columns if column.name not in keys}
     return given.on_conflict_do_update(index_elements=keys, set_=others)

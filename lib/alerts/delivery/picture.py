@@ -20,7 +20,13 @@ from lib.alerts.tables import AlertRow, ChannelRow, CooldownRow, NoticeLogRow, O
 
 WAITING, SENDING, SENT, FAILED, SUPERSEDED = "waiting", "sending", "sent", "failed", "superseded"
 _AT_ONCE = 400
-_LIGHT = (AlertRow.id, AlertRow.state, AlertRow.active_at, AlertRow.fired_at, AlertRow.resolved_at)
+_WHOLE = (
+    AlertRow.id, AlertRow.origin, AlertRow.labels, AlertRow.state, AlertRow.active_at, AlertRow.annotations, AlertRow.value,
+    AlertRow.fired_at, AlertRow.keep_since, AlertRow.resolved_at, AlertRow.resolved_why, AlertRow.last_seen,
+)  # fmt: skip
+_LIGHT = (
+    AlertRow.id, AlertRow.fingerprint, AlertRow.state, AlertRow.active_at, AlertRow.fired_at, AlertRow.resolved_at,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +70,22 @@ class Reader:
     def facts(self, session: Session, told: Iterable[str]) -> list[Fact]:
         """The firing alerts, and for the fingerprints in `told` that fire no more their newest ended episode."""
         rows = list(session.execute(select(*_LIGHT).where(AlertRow.state == AlertState.FIRING.value)).all())
-        self._learn(session, [row.id for row in rows])
+        self._learn(session, rows)
         firing = {self._facts[row.id].fingerprint for row in rows}
         ended = _newest_ended(session, sorted(set(told) - firing))
-        self._learn(session, [row.id for row in ended])
+        self._learn(session, ended)
         current = [_now_is(self._facts[row.id], row) for row in (*rows, *ended)]
         self._facts = {fact.alert.id: fact for fact in current}
         return current
 
-    def _learn(self, session: Session, ids: Sequence[int]) -> None:
-        new = [one for one in ids if one not in self._facts]
-        rows: list[AlertRow] = []
+    def _learn(self, session: Session, rows: Sequence[Any]) -> None:
+        """Reads what is new. A number may come again after a transaction that was undone: the fingerprint tells."""
+        known = self._facts
+        new = [row.id for row in rows if row.id not in known or known[row.id].fingerprint != row.fingerprint]
+        alerts: list[Alert] = []
         for at in range(0, len(new), _AT_ONCE):
-            rows += session.scalars(select(AlertRow).where(AlertRow.id.in_(new[at : at + _AT_ONCE])))
-        alerts = [alert_of(row) for row in rows]
+            asked = select(*_WHOLE).where(AlertRow.id.in_(new[at : at + _AT_ONCE]))
+            alerts += [alert_of(row) for row in session.execute(asked)]
         for alert, channels in zip(alerts, channels_of(alerts, self._routes, self._channels), strict=True):
             group = group_of(alert)
             self._facts[alert.id] = Fact(
@@ -100,8 +108,8 @@ class Reader:
         return found
 
 
-def alert_of(row: AlertRow) -> Alert:
-    """A row as a plain value."""
+def alert_of(row: Any) -> Alert:
+    """A row of the alerts, as a model or as its columns, as a plain value."""
     return Alert(
         Origin(row.origin), row.labels, AlertState(row.state), row.active_at, row.annotations, row.value, row.fired_at,
         row.keep_since, row.resolved_at, row.resolved_why or "", row.last_seen, row.id,
@@ -119,7 +127,7 @@ def _now_is(fact: Fact, row: Any) -> Fact:
 def _newest_ended(session: Session, fingerprints: Sequence[str]) -> list[Any]:
     found: dict[str, Any] = {}
     for at in range(0, len(fingerprints), _AT_ONCE):
-        asked = select(*_LIGHT, AlertRow.fingerprint).where(
+        asked = select(*_LIGHT).where(
             AlertRow.fingerprint.in_(fingerprints[at : at + _AT_ONCE]), AlertRow.state == AlertState.RESOLVED.value
         )
         found |= {row.fingerprint: row for row in session.execute(asked.order_by(AlertRow.id))}

@@ -30,6 +30,9 @@ CLAIM = timedelta(seconds=45)
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 GIVE_UP = timedelta(hours=24)
 MOST_A_TURN = 10
+FRESH = timedelta(seconds=1)
+"""What was decided so lately is not decided again before the next notice of a turn."""
+
 SOURCE = "alert delivery"
 _log = logging.getLogger(__name__)
 
@@ -76,24 +79,27 @@ class Sender:
         return sum(self._turn(name) for name in ([channel] if channel else list(self._channels)))
 
     def _turn(self, name: str) -> int:
-        accepted = 0
+        accepted, decided = 0, None
         for _ in range(MOST_A_TURN):
-            claimed = self._claim(name)
+            now = self._clock()
+            again = decided is None or abs(now - decided) >= FRESH
+            claimed = self._claim(name, now, decide=again)
+            decided = now if again else decided
             if claimed is None:
                 break
             accepted += self._send(name, claimed)
         return accepted
 
-    def _claim(self, name: str) -> Claimed | None:
+    def _claim(self, name: str, now: datetime, *, decide: bool) -> Claimed | None:
         """The next row that is due. Decides once more before: what is silenced by now is not sent."""
-        now = self._clock()
         with self._state.reading(SOURCE) as session:
             if session.scalar(_due(name, now).with_only_columns(OutboxRow.id)) is None:
                 return None
         with self._state.writing(SOURCE) as session:
             if not self._holds(session):
                 return None
-            self._dispatcher.dispatch(session, now)
+            if decide:
+                self._dispatcher.dispatch(session, now)
             row = session.scalar(_due(name, now).with_for_update(skip_locked=True))
             if row is None:
                 return None
@@ -135,7 +141,8 @@ class Sender:
             row = self._own(session, claimed)
             if row is None:
                 return
-            row.code, row.reply, row.attempts = error.code, words.clean(error, 2000), row.attempts + 1
+            row.code = error.code if error.code or error.unknown else None  # 0: it may have arrived
+            row.reply, row.attempts = words.clean(error, 2000), row.attempts + 1
             if row.test:
                 row.state = FAILED
                 return

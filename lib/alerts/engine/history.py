@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from lib.alerts.engine.asking import answer_of, plan
+from lib.alerts.engine.asking import holding, plan
 from lib.alerts.engine.state import RuleState, Turn
-from lib.alerts.engine.step import Data, step
+from lib.alerts.engine.step import Answer, Data, step
 from lib.alerts.rules import Rule
 from lib.metrics.base import MetricStore, Result
 from lib.metrics.promql.text import quote
@@ -49,14 +49,27 @@ def _some(result: Result) -> npt.NDArray[np.bool_]:
 
 
 def walk(rule: Rule, past: Past, state: RuleState | None = None) -> Iterator[tuple[datetime, Turn]]:
-    """Every evaluation of the rule in its past, oldest first, with what it changed. `state` is where it begins."""
+    """Every evaluation of the rule in its past, oldest first, with what it changed. `state` is where it begins.
+
+    Where nothing holds and nothing is open, the state stays the very same.
+    """
     state, asked = state or RuleState(), plan(rule.expression)
+    labels, present, values = past.result.labels, past.result.present.T, past.result.values.T
+    holds = holding(asked, present, values)
+    some: list[bool] = np.asarray(holds.any(axis=1)).tolist()
+    there, missing = past.there.tolist(), ", ".join(asked.metrics)
     offset = timedelta(seconds=rule.offset_s)
-    missing, there = ", ".join(asked.metrics), past.there.tolist()
     for column, at_ms in enumerate(past.result.ts_ms.tolist()):
-        data = Data.THERE if there[column] else Data.GONE if state.ever_seen else Data.NEVER
-        answer = answer_of(asked, past.result, column, data=data, missing=missing)
         at = _EPOCH + timedelta(milliseconds=at_ms) + offset
-        turn = step(rule, state, answer, at)
+        if not some[column] and not state.open and not state.troubles and state.settled(there[column]):
+            yield at, Turn(state)
+            continue
+        rows = holds[column].nonzero()[0].tolist()
+        others = None
+        if asked.steady and len(rows) < len(labels):
+            others = [labels[row] for row in (present[column] & ~holds[column]).nonzero()[0].tolist()]
+        data = Data.THERE if there[column] else Data.GONE if state.ever_seen else Data.NEVER
+        found = values[column][rows].tolist()
+        turn = step(rule, state, Answer([labels[row] for row in rows], found, others, data, missing), at)
         state = turn.state
         yield at, turn

@@ -264,10 +264,5 @@ def drop_old_alerts(session: Session, before: datetime) -> int:
     return _count(session.execute(delete(AlertRow).where(*old)))
 
 
-def drop_old_stories(session: Session, before: datetime) -> int:
-    """Drops the lines of the story from before; how many."""
-    return _count(session.execute(delete(StoryRow).where(StoryRow.at < before)))
-
-
 def _count(result: Any) -> int:
     return int(result.rowcount)

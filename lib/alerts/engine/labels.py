@@ -25,6 +25,8 @@ def labelled(
 ) -> tuple[dict[str, Labelled], str]:
     """The elements by fingerprint, and why they cannot be told apart: "" normally. `many`: equal ones are no mistake."""
     found: dict[str, Labelled] = {}
+    if not labels:
+        return found, ""
     own = tuple(sorted(rule.labels.items()))
     fixed = not any("{{" in text for text in rule.labels.values())
     for series, value in zip(labels, values, strict=True):

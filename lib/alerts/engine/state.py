@@ -62,7 +62,10 @@ class Episode:
 
     def seen(self, item: Labelled, at: datetime) -> Episode:
         """The same episode, there again with a new value. Its start never moves."""
-        return replace(self, value=item.value, series=item.series, last_seen=at, keep_since=None, missed=0)
+        return Episode(  # not `replace`: this is what a replay does most
+            self.fingerprint, self.labels, self.state, self.active_at, item.value, item.series, self.fired_at, None,
+            self.resolved_at, self.resolved_why, at, 0, self.unobserved, self.annotations,
+        )  # fmt: skip
 
     def moved(self, by: timedelta) -> Episode:
         """What waits for a time, moved with a clock that was put back."""

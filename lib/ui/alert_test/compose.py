@@ -9,6 +9,7 @@ import streamlit as st
 from lib.alerts.console import desk, draft
 from lib.alerts.console.draft import Draft
 from lib.alerts.rules import Rule
+from lib.errors import OpsError
 from lib.ui import clock, text
 from lib.ui.runtime import current
 
@@ -26,8 +27,10 @@ class Wanted:
     channels: tuple[str, ...]
 
 
-def composed() -> Wanted:
-    """Draws the form and reads it. Raises SourceError where the newest value cannot be asked."""
+def composed(*, to_send: bool = True) -> Wanted:
+    """Draws the form and reads it; where nothing is sent it asks for no channel."""
+    if not to_send:
+        return Wanted(_about(), resolved=False, channels=())
     left, right = st.columns([3, 2], gap="medium")
     with left:
         found = _about()
@@ -55,8 +58,11 @@ def _about() -> Draft:
 def _rule(rules: dict[str, Rule]) -> Draft:
     name = st.selectbox("Rule", list(rules), key="at_rule", bind="query-params")
     severity = st.segmented_control("Severity", [OWN, *draft.SEVERITIES], default=OWN, required=True, key="at_severity")
-    rule = rules[name]
-    found = draft.of_rule(rule, "" if severity == OWN else str(severity), current().stores.metrics, clock.now())
+    rule, wanted = rules[name], "" if severity == OWN else str(severity)
+    try:
+        found = draft.of_rule(rule, wanted, current().stores.metrics, clock.now())
+    except OpsError as error:  # whether alerts can be told is asked most when something is down
+        found = draft.without_value(rule, wanted, f"{error}, so there is no value")
     st.caption(f"{text.esc_md(rule.name)}: {text.esc_md(found.said)}.")
     return found
 

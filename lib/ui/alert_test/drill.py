@@ -19,6 +19,7 @@ from lib.ui.runtime import current
 from lib.ui.severity import LOOKS, Status, look
 
 LOOK_S = 1.0
+FEW = 8
 _PHASES = {
     Phase.ON: (LOOKS[Status.MAINTENANCE], "Something is wrong on purpose"),
     Phase.ENDING: (LOOKS[Status.INFO], "Switched off: its alerts have to end"),
@@ -49,10 +50,12 @@ def _begin() -> None:
     name = st.selectbox("What goes wrong", names, format_func=lambda one: labels[one], key="at_drill")
     kind = next(kind for kind in kinds if kind.name == name)
     ready = [desk.TITLES[one] for one in desk.configured(current().settings)]
-    told = f"Real alerts, told on {' and '.join(ready)}" if ready else "No channel is set up: it is seen here only"
+    told = (
+        f"Real alerts go to {' and '.join(ready)}" if ready else "No channel is set up, so it is seen on the pages only"
+    )
     st.caption(
-        f"{told}; they say that they are a drill only where it is the rule {drills.RULE}. It ends by itself after "
-        f"{text.span(kind.at_most)} at the latest, about {text.span(drills.STAY)} after it was told."
+        f"{told}. An alert of the rule {drills.RULE} says that it is one; a fault's looks like any other. It ends by itself "
+        f"about {text.span(drills.STAY)} after it was told, after {text.span(kind.at_most)} at the latest."
     )
     if problem:
         st.caption(f":orange-badge[◆ Simulator] {text.esc_md(problem)}")
@@ -153,4 +156,4 @@ def _line(of: Drill) -> None:
             "what": [text.visible(one.what) for one in lines],
         }
     )
-    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320)
+    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320 if len(lines) > FEW else None)

@@ -15,10 +15,10 @@ from lib.ui.alert_test.receipts import sending
 from lib.ui.runtime import current
 
 COLUMNS = {
-    "time": st.column_config.TextColumn("After", width=80, help="Simulated time since the start: minutes:seconds"),
+    "time": st.column_config.TextColumn("After", width=64, help="Simulated time since the start: minutes:seconds"),
+    "state": st.column_config.TextColumn("Alert", width=76),
+    "decision": st.column_config.TextColumn("Decision", width=112),
     "what": st.column_config.TextColumn("What happened", width="medium"),
-    "state": st.column_config.TextColumn("Alert", width=90),
-    "decision": st.column_config.TextColumn("Decision", width=120),
     "reason": st.column_config.TextColumn("Reason", width="large"),
     "message": st.column_config.TextColumn("Message", width="large"),
 }

@@ -17,7 +17,7 @@ EVIL = (
 
 def hostile(state: AlertState = AlertState.FIRING, origin: Origin = Origin.API) -> Alert:
     """Every field is EVIL."""
-    made = alert(EVIL, severity=EVIL, **{"instance": EVIL, "team": EVIL})
+    made = alert(EVIL, severity=EVIL, instance=EVIL, team=EVIL)
     told = dict.fromkeys(("summary", "description", "runbook_url", "unit"), EVIL)
     ended = at(720) if state is AlertState.RESOLVED else None
     return replace(

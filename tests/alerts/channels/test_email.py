@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.mail_server import Mailbox, mail_server
 TO = ("a@example.com", "b@example.com")
 
 
-def channel(box: Mailbox, security: str = "none", **more: str) -> EmailChannel:
+def channel(box: Mailbox, security: str = "none", **more: Any) -> EmailChannel:
     server = MailServer("127.0.0.1", box.port, security, "ops@example.com", TO)
     return EmailChannel(replace(server, **more), timeout_s=2)
 
@@ -140,6 +141,16 @@ def test_a_wrong_password_is_refused_for_good_and_never_told(tmp_path: Path) -> 
     assert "canary" not in str(failed.value)
 
 
+def test_a_server_that_hangs_with_the_mail_in_hand_may_have_taken_it_f21() -> None:
+    with mail_server() as box:
+        box.hang_s = 1.0
+        mail = EmailChannel(MailServer("127.0.0.1", box.port, "none", "ops@example.com", TO), timeout_s=0.3)
+        with pytest.raises(DeliveryError) as failed:
+            mail.send(mail.render(plain()))
+
+    assert (failed.value.permanent, failed.value.code, failed.value.unknown) == (False, 0, True)
+
+
 def test_a_server_that_is_not_there_or_hangs_is_tried_again_f21() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -149,4 +160,4 @@ def test_a_server_that_is_not_there_or_hangs_is_tried_again_f21() -> None:
             with pytest.raises(DeliveryError) as failed:
                 mail.send(mail.render(plain()))
 
-            assert (failed.value.permanent, failed.value.code) == (False, 0)
+            assert (failed.value.permanent, failed.value.code, failed.value.unknown) == (False, 0, False)

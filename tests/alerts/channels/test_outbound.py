@@ -166,6 +166,7 @@ def test_what_slack_answers_decides_whether_it_is_tried_again_f19_f20(
 
     error = failed.value
     assert (error.permanent, error.code, error.retry_after_s) == (permanent, code, wait)
+    assert error.unknown is (code == 0)
     assert server.url("/hook") not in str(error)
 
 

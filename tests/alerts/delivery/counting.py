@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from lib.alerts.channels.outbound import Allowed, Outbound
@@ -15,7 +16,7 @@ from lib.state.migrate import open_state
 
 def main(url: str, hook: str) -> None:
     """Sends until it is killed, with a claim short enough for a test."""
-    sending.CLAIM = sending.timedelta(seconds=0.3)
+    sending.CLAIM = timedelta(seconds=0.3)
     state = open_state(url)
     outbound = Outbound(Allowed(frozenset(), frozenset({urlsplit(hook).netloc})))
     dispatcher = Dispatcher(Plan(("webhook",)))

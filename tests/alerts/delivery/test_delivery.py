@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -10,13 +12,22 @@ from sqlalchemy import select
 from lib.alerts.delivery.trial import outcome, send_test, trial_notice
 from lib.alerts.model import Receipt
 from lib.alerts.tables import CooldownRow, NoticeLogRow, SilenceRow
-from lib.state.database import State
+from lib.state.database import State, sqlite_url
+from lib.state.migrate import open_state
 from tests.alerts.delivery.world import World, alert, at, refusal, trouble
 
 
 @pytest.fixture
 def world(state: State) -> World:
     return World(state)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[World]:
+    """For tests of many rounds: what they ask of a database the others ask on both."""
+    opened = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    yield World(opened)
+    opened.close()
 
 
 def silence(world: World, start: float, end: float, name: str = "A") -> None:
@@ -77,6 +88,16 @@ def test_what_fired_and_ended_before_it_was_sent_is_not_told(world: World) -> No
 
     assert world.slack.sent == []
     assert world.kinds() == ["queued", "retry", "superseded"]
+
+
+def test_what_may_have_been_seen_is_sent_again_so_that_its_end_can_follow(world: World) -> None:
+    world.slack.answers = [trouble(0)]
+    one = world.fire()
+    world.turn()
+    world.go(0.5).resolve(one)
+    world.tick(1, 10)
+
+    assert world.slack.kinds == ["firing", "resolved"]
 
 
 def test_a_second_alert_while_the_first_is_told_makes_one_more_notice_that_names_both(world: World) -> None:
@@ -153,7 +174,8 @@ def test_the_end_of_a_told_alert_that_was_silenced_meanwhile_is_told_when_the_si
     assert world.slack.kinds == ["firing", "resolved"]
 
 
-def test_an_alert_that_flaps_for_an_hour_is_told_once_in_five_minutes_and_last_as_it_is_f28(world: World) -> None:
+def test_an_alert_that_flaps_for_an_hour_is_told_once_in_five_minutes_and_last_as_it_is_f28(quick: World) -> None:
+    world = quick
     current: list[int] = []
 
     def flap(second: float) -> None:
@@ -163,8 +185,8 @@ def test_an_alert_that_flaps_for_an_hour_is_told_once_in_five_minutes_and_last_a
             else:
                 current.append(world.fire())
 
-    world.tick(0, 3600, 5, flap)
-    world.tick(3605, 4000, 5)
+    world.tick(0, 3600, 15, flap)
+    world.tick(3601, 4000, 10)
 
     times = [(one.kind.value, one.at) for one in world.slack.sent]
     for kind in ("firing", "resolved"):
@@ -184,7 +206,8 @@ def test_a_new_severity_is_another_alert_and_does_not_cool_down(world: World) ->
     assert [notice.firing[0].severity for notice in world.slack.sent] == ["warning", "critical"]
 
 
-def test_the_cooldown_outlives_a_restart(world: World) -> None:
+def test_the_cooldown_outlives_a_restart(quick: World) -> None:
+    world = quick
     one = world.fire()
     world.turn().go(10).resolve(one)
     world.turn()
@@ -219,7 +242,8 @@ def test_a_record_from_the_future_counts_as_old_once(world: World) -> None:
     assert "clock was put back" in world.stories()[-2][1]
 
 
-def test_a_storm_of_ten_thousand_is_few_notices_with_true_totals_f27(world: World) -> None:
+def test_a_storm_of_ten_thousand_is_few_notices_with_true_totals_f27(quick: World) -> None:
+    world = quick
     rows = [
         world.row({"alertname": f"Rule{number % 200}", "severity": "warning", "n": str(number)}, {})
         for number in range(10_000)
@@ -237,13 +261,14 @@ def test_a_storm_of_ten_thousand_is_few_notices_with_true_totals_f27(world: Worl
     assert sum(firing for firing, _ in world.told().values()) == 10_000
 
 
-def test_a_storm_that_comes_in_drops_stays_within_ten_a_minute(world: World) -> None:
-    world.tick(0, 300, then=lambda second: world.fire(f"Rule{second}"))
+def test_a_storm_that_comes_in_drops_stays_within_ten_a_minute(quick: World) -> None:
+    world = quick
+    world.tick(0, 150, then=lambda second: world.fire(f"Rule{second}"))
 
     moments = [notice.at for notice in world.slack.sent]
     assert all(sum(0 <= (other - one).total_seconds() < 60 for other in moments) <= 10 for one in moments)
-    world.tick(301, 330)
-    assert sum(notice.firing_total for notice in world.slack.sent) == 301
+    world.tick(151, 180)
+    assert sum(notice.firing_total for notice in world.slack.sent) == 151
 
 
 def test_too_many_requests_is_obeyed_and_then_delivered_f19(world: World) -> None:
@@ -259,7 +284,8 @@ def test_too_many_requests_is_obeyed_and_then_delivered_f19(world: World) -> Non
     assert [notice.group["alertname"] for notice in world.slack.sent] == ["A", "B"]
 
 
-def test_tries_come_after_one_two_four_seconds_up_to_five_minutes_for_a_day_f19(world: World) -> None:
+def test_tries_come_after_one_two_four_seconds_up_to_five_minutes_for_a_day_f19(quick: World) -> None:
+    world = quick
     world.slack.answers = [trouble() for _ in range(2000)]
     world.fire()
     due = []
@@ -272,15 +298,12 @@ def test_tries_come_after_one_two_four_seconds_up_to_five_minutes_for_a_day_f19(
 
     assert due[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
     assert set(due[10:]) == {300}
+    world.go(86_400 - 300).turn()
     while world.outbox()[-1].state == "waiting":
         world.now = world.outbox()[-1].due_at
         world.turn()
     assert 86_400 < (world.now - at(0)).total_seconds() < 86_400 + 900
-    assert world.kinds() == ["queued", "retry", "failed", "channel_broken"] or world.kinds() == [
-        "queued",
-        "retry",
-        "failed",
-    ]
+    assert world.kinds()[:3] == ["queued", "retry", "failed"]
 
 
 def test_a_refusal_for_good_breaks_the_channel_and_every_other_one_is_told_f20(state: State) -> None:
@@ -335,3 +358,43 @@ def test_a_test_that_fails_is_tried_once_and_breaks_nothing(world: World) -> Non
     world.fire()
     world.turn()
     assert world.slack.kinds == ["firing"]
+
+
+def test_what_was_undone_leaves_nothing_behind_even_where_its_number_comes_again(world: World) -> None:
+    row = world.row({"alertname": "Undone", "severity": "critical"}, {})
+    with pytest.raises(RuntimeError), world.state.writing() as session:
+        session.add(row)
+        world.dispatcher.dispatch(session, world.now)
+        raise RuntimeError
+
+    world.fire("Kept", instance="a")
+    world.turn()
+
+    assert [(n.group["alertname"], n.firing[0].labels.get("instance")) for n in world.slack.sent] == [("Kept", "a")]
+    assert world.kinds() == ["queued", "sent"]
+
+
+def test_a_sender_whose_claim_ended_does_not_write_over_the_one_that_came_after(world: World) -> None:
+    world.fire()
+    slow = world.sender._claim("slack", world.now, decide=True)
+    assert slow is not None
+    assert world.sender.turn() == 0  # it is claimed
+    world.go(46).turn()
+
+    world.sender._failed("slack", slow, refusal())
+
+    assert world.slack.kinds == ["firing"]
+    assert [row.state for row in world.outbox()] == ["sent"]
+
+
+def test_a_notice_that_cannot_even_be_made_does_not_hold_up_the_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = world.slack.render
+    world.slack.render = lambda notice: made(notice) if notice.group["alertname"] != "Bad" else 1 / 0  # type: ignore[method-assign,return-value]
+    world.fire("Bad")
+    world.fire("Good")
+    world.turn()
+
+    assert [notice.group["alertname"] for notice in world.slack.sent] == ["Good"]
+    assert "ZeroDivisionError" in world.outbox()[0].reply

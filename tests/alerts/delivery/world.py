@@ -122,7 +122,7 @@ class World:
         self.sender.turn()
         return self
 
-    def tick(self, start: float, end: float, step: float = 1.0, then: Callable[[float], None] | None = None) -> None:
+    def tick(self, start: float, end: float, step: float = 1.0, then: Callable[[float], object] | None = None) -> None:
         """The loops from `start` to `end`."""
         second = start
         while second <= end:
@@ -159,4 +159,4 @@ def refusal(code: int = 404, words: str = "no_service") -> DeliveryError:
 
 
 def trouble(code: int = 503, retry_after_s: float = 0.0) -> DeliveryError:
-    return DeliveryError(f"HTTP {code}", permanent=False, code=code, retry_after_s=retry_after_s)
+    return DeliveryError(f"HTTP {code}", permanent=False, code=code, retry_after_s=retry_after_s, unknown=code == 0)

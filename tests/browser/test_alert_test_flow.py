@@ -1,0 +1,61 @@
+"""The Alert test page in a browser: see it, send it, read what came back; hostile words load nothing (A2-A5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import fault_server as faults
+from tests.fault_server import FaultServer
+from tests.mail_server import mail_server
+
+pytestmark = pytest.mark.browser
+HOSTILE = (
+    "<img src=http://evil.example/a.png onerror=document.title='owned'><script>document.title='owned'</script>"
+    "![x](http://evil.example/b.png) :red[z] <!channel> <http://evil.example|ok>"
+)
+
+
+def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(
+    app_server: Callable[..., AbstractContextManager[str]],
+    tmp_path: Path,
+    visit: Callable[..., Page],
+    foreign: list[str],
+) -> None:
+    with FaultServer() as slack, mail_server() as mail:
+        slack.says("/hook", faults.answer(b"no_service", 404))
+        environment = {
+            "SLACK_WEBHOOK_URL": slack.url("/hook"), "HALO_OPS_ALERT_PRIVATE_HOSTS": slack.instance,
+            "HALO_OPS_SMTP_HOST": "127.0.0.1", "HALO_OPS_SMTP_PORT": str(mail.port), "HALO_OPS_SMTP_SECURITY": "none",
+            "HALO_OPS_SMTP_FROM": "alerts@example.com", "HALO_OPS_SMTP_TO": "ops@example.com",
+        }  # fmt: skip
+        with app_server(tmp_path, **environment) as url:
+            page = visit(f"{url}/alert-test?at_about=Free+text")
+            page.get_by_label("Title").fill(HOSTILE[:110])
+            page.get_by_label("Description").fill(HOSTILE)
+            page.get_by_label("Description").press("Control+Enter")
+            expect(page.locator("[class*=st-key-slack_title_]").first).to_contain_text("[TEST] FIRING")
+            expect(page.locator("[class*=st-key-slack_bar_warning]").first).to_be_visible()
+            sent_before = len(slack.requests) + len(mail.taken)
+            page.get_by_role("tab", name="Mail", exact=True).click()
+            frame = page.locator("iframe[title='The HTML part of the mail']")
+            expect(frame).to_be_visible()
+            sandbox = frame.get_attribute("sandbox")
+            page.get_by_role("button", name="Send [TEST]").click()
+            page.get_by_role("dialog").get_by_label("Your name").fill("ann")
+            page.get_by_role("button", name="Use this name").click()
+            expect(page.locator(".st-key-receipt_slack_1")).to_contain_text("Not delivered")
+            expect(page.locator(".st-key-receipt_slack_1")).to_contain_text("no_service")
+            expect(page.locator(".st-key-receipt_slack_1")).to_contain_text("make a new one in Slack")
+            expect(page.locator(".st-key-receipt_email_1")).to_contain_text("Accepted")
+            title = page.title()
+
+    assert sent_before == 0
+    assert sandbox == ""
+    assert [to for to, _ in mail.taken] == [["ops@example.com"]]
+    assert (len(slack.requests), foreign) == (1, [])
+    assert "owned" not in title
