@@ -143,7 +143,7 @@ class AlertingStatus:
 
 @dataclass(frozen=True, slots=True)
 class DiskStatus:
-    """One mount: `holds` says what of ours lies on it. `free_ratio` is 0-1 of what may be used."""
+    """One mount: `holds` says what of ours lies on it. `total_bytes` is what may be used, `free_ratio` 0-1 of it."""
 
     mount: str
     holds: str

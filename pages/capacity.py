@@ -16,8 +16,8 @@ from lib.window import DAY, Window
 WEEKS = 4
 LINES = {
     "verdict": st.column_config.TextColumn("Verdict", width=110),
-    "what": st.column_config.TextColumn("What", width=260),
-    "reason": st.column_config.TextColumn("Why", width=300),
+    "what": st.column_config.TextColumn("What", width=230),
+    "reason": st.column_config.TextColumn("Why", width=330),
     "declared_days": st.column_config.NumberColumn("Declared (d)", format="%d", width=90),
     "age": st.column_config.TextColumn("Oldest", width=100),
     "size": st.column_config.TextColumn("Size", width=90),
@@ -27,14 +27,14 @@ LINES = {
     "oldest": None,
 }
 FORECAST = {
-    "what": st.column_config.TextColumn("What", width=230),
+    "what": st.column_config.TextColumn("What", width=200),
     "now": st.column_config.TextColumn("Now", width=100),
     "limit": st.column_config.TextColumn("Limit", width=90),
     "per_day": st.column_config.TextColumn("A day", width=110, help="By the median of all slopes between two days"),
-    "surely": st.column_config.TextColumn("Surely between", width=180, help="With 95 % confidence"),
+    "surely": st.column_config.TextColumn("Surely between", width=150, help="With 95 % confidence"),
     "days": st.column_config.TextColumn("Days to the limit", width=150),
-    "said": st.column_config.TextColumn("Trend", width=230),
-    "seen_days": st.column_config.NumberColumn("Days seen", format="%d", width=80),
+    "said": st.column_config.TextColumn("Trend", width=210),
+    "seen_days": st.column_config.NumberColumn("Days seen", format="%d", width=100),
 }
 APPLIED = {
     "store": st.column_config.TextColumn("Store"),
@@ -122,13 +122,15 @@ def applied() -> None:
         help=f"Drops log records older than {days.retention_logs_days} d, samples older than {days.retention_metrics_days} d and "
              f"health history older than {days.retention_health_days} d from the embedded stores. Only an admin may; it is recorded.",
     )  # fmt: skip
-    if st.session_state.pop("_apply", False):
-        with st.spinner("Dropping what is too old …"):
-            act(capacity.applying())
 
 
 def body() -> None:
-    with panel("Declared and kept", height=260, help="The declared ages are settings: HALO_OPS_RETENTION_…_DAYS."):
+    if st.session_state.pop("_apply", False):
+        with st.spinner("Dropping what is too old …"):
+            act(capacity.applying())
+    with panel(
+        "Retention: declared and kept", height=260, help="The declared ages are settings: HALO_OPS_RETENTION_…_DAYS."
+    ):
         retention()
     with panel("Days to full", height=260, help=f"A robust line through the last {WEEKS} weeks, a value a day."):
         forecast()

@@ -12,7 +12,7 @@ from lib.ui.panel import panel
 
 COLUMNS = {
     "at": st.column_config.DatetimeColumn("When", format="D MMM HH:mm", width=105),
-    "what": st.column_config.TextColumn("What", width="large"),
+    "what": st.column_config.TextColumn("What", width=1000),
     "who": st.column_config.TextColumn("Who", width=150),
     "kind": None,
     "page": None,
@@ -20,10 +20,13 @@ COLUMNS = {
 
 
 def summary(found: Story) -> None:
-    """How much of each there was."""
+    """How much of each there was; what there was none of is said below."""
     counts = found.events["kind"].value_counts()
-    items = [(title, text.number(int(counts.get(kind, 0))), "", "") for kind, title in handover.TITLES.items()]
-    cards.figures(items)
+    items = [
+        (title, text.number(int(counts[kind])), "", "") for kind, title in handover.TITLES.items() if kind in counts
+    ]
+    if items:
+        cards.figures(items)
 
 
 def notes(found: Story) -> None:
@@ -32,29 +35,28 @@ def notes(found: Story) -> None:
         with st.container(gap=None):
             st.caption(f"{clock.stamp(row['at'].to_pydatetime())} · {text.esc_md(row['who'])}")
             st.text(text.visible(row["what"]))
-    with st.form("note", border=False, clear_on_submit=True):
-        st.text_area("A note for the next shift", key="note_words", max_chars=handover.LONGEST_NOTE, height=90)
+    with st.form("note", border=False):
+        words = st.text_area(
+            "A note for the next shift", key=handover.note_key(), max_chars=handover.LONGEST_NOTE, height=90
+        )
         if st.form_submit_button("Add note", icon=":material/edit_note:"):
-            add(str(st.session_state["note_words"]))
+            add(str(words or ""))
     st.caption("A note stays as it is written: it can be added to, not changed.")
 
 
 def add(words: str) -> None:
     """Keeps a note, or says why it is none."""
     try:
-        act(handover.written(words))
+        kept = act(handover.note(words))
     except Refused as refused:
         st.error(text.esc_md(refused).capitalize())
-    else:
-        handover.forget()
-        st.rerun(scope="fragment")
+        return
+    if kept:
+        st.rerun()
 
 
 def events(frame: pd.DataFrame, kind: str) -> None:
     """One part, newest first."""
-    if frame.empty:
-        st.caption("None.")
-        return
     shown = frame if frame["who"].any() else frame.drop(columns="who")
     columns = {name: config for name, config in COLUMNS.items() if name in shown}
     cards.table(shown, key=f"part_{kind}", topic=f"hand-over {kind}", columns=columns,
@@ -62,15 +64,17 @@ def events(frame: pd.DataFrame, kind: str) -> None:
 
 
 def body() -> None:
+    deed = handover.taking_over()
+    if deed is not None and act(deed):
+        st.toast("Taken over. Your next hand-over begins here.")
     window, remark = handover.window()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Since", handover.CHOICES, default=handover.LAST, key=handover.KEY, bind="query-params",
                              required=True)  # fmt: skip
         found = handover.told(window)
-        if st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
-                     help="Your next hand-over begins here. It is recorded."):  # fmt: skip
-            act(handover.taken_over(window.end))
-            st.toast("Taken over. The next hand-over begins here.")
+        st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
+                  help="Your next hand-over begins here. It is recorded.", on_click=handover.mark_read,
+                  args=(window.end,))  # fmt: skip
         st.download_button("Markdown", lambda: handover.report(found), handover.report_name(found), "text/markdown",
                            icon=":material/download:", key="report", on_click="ignore")  # fmt: skip
     st.caption(f"From {clock.stamp(window.start)} to {clock.stamp(window.end)}. {remark}")
@@ -80,10 +84,14 @@ def body() -> None:
         summary(found)
     with panel("Notes"):
         notes(found)
-    for kind, title in handover.TITLES.items():
-        if kind != "note":
-            with panel(title):
-                events(handover.part(found, kind), kind)
+    parts = {kind: handover.part(found, kind) for kind in handover.TITLES if kind != "note"}
+    for kind, part in parts.items():
+        if len(part):
+            with panel(handover.TITLES[kind]):
+                events(part, kind)
+    quiet = [handover.TITLES[kind] for kind, part in parts.items() if part.empty]
+    if quiet:
+        st.caption(f"Nothing of: {', '.join(quiet)}.")
 
 
 st.title("Hand-over", anchor=False)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lib.ui import cache, cards, text
+from lib.ui import backups, cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.live import live
 from lib.ui.panel import nothing_in_range, panel
@@ -45,11 +45,21 @@ def starts() -> None:
 
 
 def backup() -> None:
-    """How old the last good backup is."""
+    """How old the last good backup is, by each way that tells of one; other heartbeats as well."""
     age_s = cache.frame("backup", time_window())["age_s"]
-    cards.figures(
-        [("Last good backup", text.NONE if age_s is None else f"{text.span(age_s)} ago", "", "By the service's metric")]
-    )
+    found = backups.told()
+    counted = found["name"].str.startswith("backup") | found["name"].isin(["metric", "files"])
+    ages = found.loc[counted, "age_s"].dropna().tolist() or ([age_s] if isinstance(age_s, float) else [])
+    newest = f"{text.span(min(ages))} ago" if ages else text.NONE
+    cards.figures([("Last good backup", newest, "", "The newest that any of these tells of")])
+    if found.empty:
+        return
+    columns = {
+        "name": st.column_config.TextColumn("By", width=90), "status": st.column_config.TextColumn("Status", width=110),
+        "age": st.column_config.TextColumn("Age", width=80), "said": st.column_config.TextColumn("It says", width=200),
+        "age_s": None, "at": None,
+    }  # fmt: skip
+    cards.table(found, key="backups", topic="backups", columns=columns)
 
 
 def body() -> None:
@@ -65,7 +75,7 @@ def body() -> None:
     left, right = st.columns([2, 1])
     with left, panel("Restarts"):
         starts()
-    with right, panel("Backup"):
+    with right, panel("Backups and heartbeats"):
         backup()
 
 

@@ -37,7 +37,7 @@ QUIET = Window(NOW + timedelta(days=1), NOW + timedelta(days=1, hours=1))
 
 _EMPTY: dict[str, Any] = {
     field.name: None if field.nullable else False if pa.types.is_boolean(field.type) else "" for field in BATCH
-}
+} | {"fields": "{}"}
 
 
 @contextmanager

@@ -102,10 +102,10 @@ class Standing:
         return self.newest.review_by if self.newest else None
 
 
-def standings(state: State, files: Sequence[Path]) -> dict[str, Standing]:
+def standings(state: State | None, files: Sequence[Path]) -> dict[str, Standing]:
     """Every rule that there is or was, by name: the file's in their order, then those made here. Raises SourceError,
     SettingsError."""
-    made = newest(state)
+    made = newest(state) if state is not None else {}
     found = entries(files)
     names = [*found, *sorted(made.keys() - found.keys())]
     return {name: _standing(name, found.get(name, []), made.get(name)) for name in names}

@@ -26,8 +26,8 @@ from lib.alerts.rules import Rule
 from lib.alerts.silences import Silence
 
 MOST_SPANS = 2_000
-WORK_S = 0.002
-"""After so much work in one go the thread lets others have the interpreter."""
+WORK_S, REST_S = 0.003, 0.0005
+"""After so much work in one go the thread lets others have the interpreter, for as long as they want it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Ints = npt.NDArray[np.intp]
@@ -115,7 +115,7 @@ class Walk:
             self._step(_answer(asked, piece, place, ever_seen=self._state.ever_seen), at)
             place = self._next(piece, moments, place)
             if time.perf_counter() - self._began > WORK_S:
-                self._pause(WORK_S)
+                self._pause(REST_S)
                 self._began = time.perf_counter()
 
     def _step(self, answer: Answer, at: datetime) -> None:

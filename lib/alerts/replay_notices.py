@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from lib.alerts import silences as quiet
-from lib.alerts.delivery.decision import Cooling, Decision, Told, Why, decide
+from lib.alerts.delivery.decision import Cooling, Decision, Policy, Told, Why, decide
 from lib.alerts.delivery.dispatch import Plan as Telling
 from lib.alerts.delivery.options import group_key, group_of, policy_of
 from lib.alerts.delivery.routes import channels_of
@@ -40,6 +41,14 @@ class Sent:
     resolved: int
 
 
+class _Fact(NamedTuple):
+    """What never changes about an alert: where it goes, with which others, and how."""
+
+    channels: tuple[str, ...]
+    key: str
+    policy: Policy
+
+
 class Notices:
     """Every channel's side of one rule's past. `sent` is what would have left, `held` what was kept back, in episodes."""
 
@@ -51,7 +60,7 @@ class Notices:
         self._cooling: dict[str, dict[str, Cooling]] = {name: {} for name in telling.channels}
         self._alerts: dict[str, Alert] = {}
         self._counted: set[tuple[str, str, datetime, str]] = set()
-        self._routes: dict[str, tuple[str, ...]] = {}
+        self._facts: dict[str, _Fact] = {}
         self._wake: datetime | None = None
         self.sent: list[Sent] = []
         self.held: Counter[str] = Counter()
@@ -96,35 +105,38 @@ class Notices:
         hits = quiet.muting(active, [alert.labels for alert in self._alerts.values()])
         return frozenset(fp for fp, hit in zip(self._alerts, hits, strict=True) if hit is not None)
 
-    def _groups(self) -> Mapping[tuple[str, str], list[Alert]]:
-        found: dict[tuple[str, str], list[Alert]] = {}
+    def _groups(self) -> Mapping[tuple[str, str], list[tuple[str, Alert]]]:
+        found: dict[tuple[str, str], list[tuple[str, Alert]]] = {}
         for fingerprint, alert in self._alerts.items():
-            if fingerprint not in self._routes:
-                self._routes[fingerprint] = channels_of([alert], self._telling.routes, self._telling.channels)[0]
-            channels = self._routes[fingerprint]
-            if not channels and alert.state is AlertState.FIRING:
-                self._count(NO_ROUTE, alert, "")
-            key = group_key(group_of(alert))
-            for channel in channels:
-                found.setdefault((channel, key), []).append(alert)
+            fact = self._facts.get(fingerprint) or self._learnt(fingerprint, alert)
+            if not fact.channels and alert.state is AlertState.FIRING:
+                self._count(NO_ROUTE, fingerprint, alert, "")
+            for channel in fact.channels:
+                found.setdefault((channel, fact.key), []).append((fingerprint, alert))
         return found
 
-    def _ask(self, channel: str, key: str, alerts: list[Alert], muted: frozenset[str], at: datetime) -> None:
-        policy = policy_of(alerts[0], self._telling.policy)
-        decision = decide(self._told.get((channel, key)), alerts, muted, self._cooling[channel], policy=policy, now=at)
-        again = decision.ask_again_at
+    def _learnt(self, fingerprint: str, alert: Alert) -> _Fact:
+        channels = channels_of([alert], self._telling.routes, self._telling.channels)[0]
+        fact = _Fact(channels, group_key(group_of(alert)), policy_of(alert, self._telling.policy))
+        self._facts[fingerprint] = fact
+        return fact
+
+    def _ask(self, channel: str, key: str, group: list[tuple[str, Alert]], muted: frozenset[str], at: datetime) -> None:
+        policy, alerts = self._facts[group[0][0]].policy, [alert for _, alert in group]
+        told = self._told.get((channel, key))
+        decision = decide(told, alerts, muted, self._cooling[channel], policy=policy, now=at)
         if decision.send:
             self._send(channel, key, decision, at)
-            after = decide(self._told[channel, key], alerts, muted, self._cooling[channel], policy=policy, now=at)
-            again = after.ask_again_at  # as the next round of the dispatcher
+            if decision.firing:
+                self._sooner(at + policy.repeat, at)
         elif decision.why is Why.CLEARED:
             self._told[channel, key] = decision.told(at)
-        for alert in alerts:
-            reason = decision.reasons.get(alert.fingerprint)
+        for fingerprint, alert in group:
+            reason = decision.reasons.get(fingerprint)
             if reason is not None and reason.why in _HELD:
-                self._count(reason.why.value, alert, channel)
-        if again is not None:
-            self._sooner(again, at)
+                self._count(reason.why.value, fingerprint, alert, channel)
+        if decision.ask_again_at is not None:
+            self._sooner(decision.ask_again_at, at)
 
     def _sooner(self, again: datetime, at: datetime) -> None:
         """The first whole second, as live, at which it is asked again."""
@@ -142,8 +154,8 @@ class Notices:
                 Sent(at, channel, decision.kind, decision.why.value, name, len(decision.firing), len(decision.resolved))
             )
 
-    def _count(self, why: str, alert: Alert, channel: str) -> None:
-        key = (why, alert.fingerprint, alert.active_at, channel)
+    def _count(self, why: str, fingerprint: str, alert: Alert, channel: str) -> None:
+        key = (why, fingerprint, alert.active_at, channel)
         if key not in self._counted:
             self._counted.add(key)
             self.held[why] += 1

@@ -151,7 +151,7 @@ def _files(settings: Settings, now: datetime) -> Iterator[Line]:
 
 
 def _family(pattern: str, days: int, now: datetime) -> Line:
-    what = f"Log files {pattern}"
+    what = f"Log files {'/'.join(Path(pattern).parts[-2:])}"
     stats = []
     for path, _ in zip(glob.iglob(pattern), range(MOST_FILES), strict=False):  # noqa: PTH207 - a whole pattern
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -40,16 +40,32 @@ def _first(state: State, query: Select[Any]) -> Run | None:
     return fold.run(row) if row is not None else None
 
 
-def items(state: State, run_id: int, now: datetime) -> tuple[Run, list[RunItem]]:
-    """A run as it stands at this moment, with each of its items. Raises SourceError; KeyError where there is no such run."""
+def items(
+    state: State, run_id: int, now: datetime, before: Mapping[str, Previous] | None = None
+) -> tuple[Run, list[RunItem]]:
+    """A run as it stands at this moment, with each of its items. `before` is what `previous` said of it, asked here if left
+    out. Raises SourceError; KeyError where there is no such run."""
     with state.reading(SOURCE) as session:
         row = session.get(RunRow, run_id)
         if row is None:
             raise KeyError(run_id)
+        known = _all_previous(session, row) if before is None else before
         events = _events(session, row.id)
-        before = {one["key"]: _previous(session, row, one["key"]) for one in row.items}
-        known = {key: previous for key, previous in before.items() if previous is not None}
         return fold.as_of(row, now), fold.run_items(row.items, events, known, closed=fold.is_closed(row, now))
+
+
+def previous(state: State, run_id: int) -> dict[str, Previous]:
+    """What was seen of each item, by key, when it was ticked in an earlier run. Raises SourceError; KeyError as `items`."""
+    with state.reading(SOURCE) as session:
+        row = session.get(RunRow, run_id)
+        if row is None:
+            raise KeyError(run_id)
+        return _all_previous(session, row)
+
+
+def _all_previous(session: Session, row: RunRow) -> dict[str, Previous]:
+    found = {one["key"]: _previous(session, row, one["key"]) for one in row.items}
+    return {key: seen for key, seen in found.items() if seen is not None}
 
 
 def journal(state: State, run_id: int) -> list[Event]:

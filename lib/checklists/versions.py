@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import select
@@ -31,11 +32,16 @@ class Version:
 
     name: str
     version: int
-    yaml: str
     checklist: Checklist | None
+    saved: str = ""
     note: str = ""
     who: str = ""
     at: datetime | None = None
+
+    @property
+    def yaml(self) -> str:
+        """As it was saved; the file's as it would be; "" where it was taken away."""
+        return self.saved or (definition.dump(self.checklist) if self.checklist is not None else "")
 
 
 class Folder:
@@ -98,7 +104,7 @@ def history(state: State, shipped: Mapping[str, Checklist]) -> History:
 def _history(session: Session, shipped: Mapping[str, Checklist]) -> History:
     order = {"day": 0, "week": 1, "month": 2}
     files = sorted(shipped.values(), key=lambda checklist: (order[checklist.period], checklist.name))
-    found = {one.name: (Version(one.name, 0, definition.dump(one), one),) for one in files}
+    found = {one.name: (Version(one.name, 0, one),) for one in files}
     for row in session.scalars(select(VersionRow).order_by(VersionRow.name, VersionRow.version)):
         found[row.name] = (*found.get(row.name, ()), _version(row, found.get(row.name, ())))
     return History(found)
@@ -109,10 +115,16 @@ def _version(row: VersionRow, before: Iterable[Version]) -> Version:
     checklist: Checklist | None = None
     if not row.removed:
         try:
-            checklist = definition.parse(row.yaml, SAVED, row.version)
+            checklist = _parsed(row.yaml, row.version)
         except SettingsError:
             checklist = next((v.checklist for v in reversed(tuple(before)) if v.checklist is not None), None)
-    return Version(row.name, row.version, row.yaml, checklist, row.note, row.who, row.at)
+    return Version(row.name, row.version, checklist, row.yaml, row.note, row.who, row.at)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, version: int) -> Checklist:
+    """The worker asks every few seconds, and what was saved does not change."""
+    return definition.parse(text, SAVED, version)
 
 
 def save(text: str, base: int, note: str = "", *, history: History, clock: Clock = utc_now) -> Deed:

@@ -57,4 +57,4 @@ def _disk(mount: str, words: str) -> DiskStatus | None:
     except OSError:
         return None
     usable = usage.used + usage.free  # without what is kept for root
-    return DiskStatus(mount, words, usage.free, usage.total, usage.free / usable if usable else 0.0)
+    return DiskStatus(mount, words, usage.free, usable, usage.free / usable if usable else 0.0)

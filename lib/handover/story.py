@@ -13,10 +13,11 @@ from lib.alerts.model import AlertState
 from lib.alerts.tables import AlertRow
 from lib.checklists.model import Kind, RunState
 from lib.checklists.tables import EventRow, RunRow
-from lib.errors import SourceError
+from lib.errors import SourceError, SourceUnavailable
 from lib.handover.notes import notes
 from lib.personal import hide_text
 from lib.signals import errors, health, system
+from lib.state.answer import SERVICE
 from lib.state.database import State
 from lib.stores import Stores
 from lib.window import Window
@@ -70,8 +71,12 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _new_patterns(stores: Stores, window: Window) -> Rows:
-    found = errors.error_patterns(stores, window)
-    new = _rows(found[found["is_new"]])
+    oldest = stores.logs.oldest()
+    if oldest is not None and oldest > window.start:
+        raise SourceUnavailable(
+            "the log begins only within this time: which error patterns are new cannot be told", "logs"
+        )
+    new = _rows(errors.new_error_patterns(stores, window))
     return [(row["first_seen"], ERROR, f"{hide_text(row['pattern'])} ({row['records']})", "", "errors") for row in new]
 
 
@@ -90,7 +95,8 @@ def _health(stores: Stores, window: Window) -> Rows:
     """Checks that went down, and those that came up again."""
     rows: Rows = []
     start, end = pd.Timestamp(window.start), pd.Timestamp(window.end)
-    for row in _rows(health.outages(stores, window)):
+    outages = _rows(health.outages(stores, window))
+    for row in [row for row in outages if not _is_said_by_a_check(row, outages)]:
         name, why = f"{row['check']} on {row['target']}", hide_text(row["reason"])
         if row["since"] >= start:
             rows.append((row["since"], HEALTH, f"{name} down: {why}", "", "health"))
@@ -99,6 +105,14 @@ def _health(stores: Stores, window: Window) -> Rows:
         if not row["ongoing"] and start <= row["until"] < end:
             rows.append((row["until"], HEALTH, f"{name} up again", "", "health"))
     return rows
+
+
+def _is_said_by_a_check(row: dict[str, Any], outages: list[dict[str, Any]]) -> bool:
+    """Whether the service as a whole was down only because of a check that is listed itself."""
+    return row["check"] == SERVICE and any(
+        other["check"] != SERVICE and other["target"] == row["target"]
+        and other["since"] <= row["until"] and other["until"] >= row["since"] for other in outages
+    )  # fmt: skip
 
 
 def _alerts(state: State, window: Window) -> Rows:

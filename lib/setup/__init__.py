@@ -5,6 +5,7 @@ from __future__ import annotations
 from lib.settings import Settings
 from lib.setup.alert_api import alert_api
 from lib.setup.alert_channels import alert_channels
+from lib.setup.backups import backup_ways
 from lib.setup.base import Check, Source
 from lib.setup.folder import data_folder
 from lib.setup.health_targets import health_targets
@@ -18,7 +19,7 @@ from lib.stores import Stores
 
 SOURCES: tuple[Source, ...] = (
     log_files, metric_targets, prometheus, health_targets, embedded_stores, data_folder, rule_file, alert_channels,
-    alert_api, security,
+    alert_api, backup_ways, security,
 )  # fmt: skip
 
 

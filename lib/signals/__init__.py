@@ -24,7 +24,7 @@ _FUNCTIONS = (
     overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
     rulebook.rule_limit, rulebook.rule_series, rule_history.rule_share, rule_history.rule_spread,
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
-    errors.http_error_ratio_by_route, errors.error_patterns, errors.error_samples, errors.pattern_trend,
+    errors.http_error_ratio_by_route, errors.error_patterns, errors.new_error_patterns, errors.error_samples, errors.pattern_trend,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route, errors.status_trend,
     logs.log_records, logs.log_counts, logs.log_levels, logs.log_top_values, logs.log_patterns, logs.log_record,
     logs.log_around, logs.log_trace, logs.log_export,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.logs.base import LogQuery
-from lib.signals.base import empty_if_unknown, tidy, trend
+from lib.signals.base import by_label, empty_if_unknown, tidy, trend
 from lib.signals.fit import FEWEST_DAYS, Fit, fit, reach
 from lib.signals.rulebook import rule_limit
 from lib.stores import Stores
@@ -92,17 +92,23 @@ def _quantities(stores: Stores, window: Window) -> Iterator[_Quantity]:
     yield from _series("Embedded stores", "bytes", trend(stores, window, STORE, ""), np.nan)
     yield from _log_volume(stores, window)
     limit = float(rule_limit(stores, window, "QueueBacklog").get("value", np.nan))
-    yield from _series("Queue", "items", trend(stores, window, QUEUE, "queue_name"), limit)
-    yield from _series("Database connections", "connections", trend(stores, window, POOL), _pool(stores, window))
+    depths = by_label(stores, window, "max by (queue_name) (queue_size)", "queue_name")
+    yield from _series("Queue", "items", trend(stores, window, QUEUE, "queue_name"), limit, depths)
+    used = by_label(stores, window, "max(db_connections_active)", "")
+    yield from _series("Database connections", "connections", trend(stores, window, POOL), _pool(stores, window), used)
 
 
-def _series(what: str, unit: str, wide: pd.DataFrame, limit: float) -> Iterator[_Quantity]:
-    """A quantity per column. Queues and such are as full as their fullest moment of a day; free space as it mostly is."""
+def _series(
+    what: str, unit: str, wide: pd.DataFrame, limit: float, now: Mapping[str, float] | None = None
+) -> Iterator[_Quantity]:
+    """A quantity per column; `now` is how it is at this moment, where the column is something else. Queues and such are as
+    full as their fullest moment of a day; free space as it mostly is."""
     for name in wide.columns:
         known = wide[name].dropna()
         if len(known):
             named = f"{what} {name}" if name not in ("", "value") else what
-            yield _Quantity(named, unit, _daily(known, fullest=limit != 0), float(known.iloc[-1]), limit)
+            newest = (now or {}).get("" if name == "value" else name, float(known.iloc[-1]))
+            yield _Quantity(named, unit, _daily(known, fullest=limit != 0), newest, limit)
 
 
 def _pool(stores: Stores, window: Window) -> float:

@@ -100,6 +100,19 @@ def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataF
     return found[columns]
 
 
+def new_error_patterns(stores: Stores, window: Window) -> pd.DataFrame:
+    """Error patterns of the window that no kept record had before it, most records first: `pattern_id`, `pattern`, `level`,
+    `records`, `first_seen`, `last_seen` (UTC), and `sure` (bool: False where the store does not know when it came first).
+
+    Only of use where the log reaches back before the window. None: no rows, same columns. Raises SourceError.
+    """
+    found = stores.logs.patterns(LogQuery(window, (ERROR_LEVELS,)), 1000)
+    found["sure"] = found["first_ever"].notna()
+    new = found[~(found["first_ever"] < pd.Timestamp(window.start).floor("min"))]
+    columns = ["pattern_id", "pattern", "level", "records", "first_seen", "last_seen", "sure"]
+    return new[columns].reset_index(drop=True)
+
+
 def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:
     found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("pattern_id",))
     return dict(zip(found["pattern_id"], found["records"].astype("float64"), strict=True))

@@ -22,13 +22,12 @@ TEN_MINUTES = timedelta(minutes=10)
 SIGN_IN = ("login", "signin", "sign-in", "logon", "auth", "token", "session")
 """Words of a route at which people or programs sign in."""
 
-FAILED_EVENTS = ("login.failed", "auth.failed", "authentication.failed", "signin.failed")
 AGENT_FIELD, MOST_AGENTS = "userAgent", 500
 
 
 def refused(stores: Stores, window: Window) -> dict[str, Any]:
     """Requests answered 401 or 403: `refused`, those `in_bursts`, how many `bursts` (ten minutes each), and
-    `failed_logins` (401 at a sign-in route, and events that say so). None where there is no log. Raises SourceError."""
+    `failed_logins` (401 at a route of signing in). None where there is no log. Raises SourceError."""
     if not covers(stores, window):
         return dict.fromkeys(("refused", "in_bursts", "bursts", "failed_logins"))
     step = max(TEN_MINUTES, window.step(5000))
@@ -50,8 +49,7 @@ def _usual(found: pd.Series[float], buckets: int) -> float:
 def _failed_logins(stores: Stores, window: Window) -> float:
     routes = stores.logs.durations(LogQuery(window, (Match("status", ("401",)),)), ("route",))
     at_sign_in = routes["route"].str.lower().str.contains("|".join(SIGN_IN), regex=True)
-    told = stores.logs.totals(LogQuery(window, (Match("event", FAILED_EVENTS),)))["records"].sum()
-    return float(routes.loc[at_sign_in, "requests"].sum()) + float(told)
+    return float(routes.loc[at_sign_in, "requests"].sum())
 
 
 def new_user_agents(stores: Stores, window: Window) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from lib.errors import SourceError
 from lib.handover import notes
 from lib.handover.markdown import markdown
 from lib.handover.story import KINDS, Story, story
+from lib.state.audit import Deed
 from lib.ui import cache, clock, runtime, time_range
 from lib.ui.identity import actor
 from lib.window import LONGEST, Window
@@ -20,20 +22,23 @@ LAST, RANGE = "I last took over", "the page's range"
 CHOICES = (LAST, "8 h", "12 h", "24 h", RANGE)
 KEY = "since"
 USUAL = timedelta(hours=12)
+SECOND = timedelta(seconds=1)
+_READ = "_handover_read"
 LONGEST_NOTE = notes.LONGEST
-written, taken_over = notes.written, notes.taken_over
+_NOTES = "_notes_written"
 TITLES = KINDS
 
 
 def window() -> tuple[Window, str]:
-    """The range of the hand-over, and a word about it where it is not what was chosen."""
-    moment, choice = clock.now().replace(microsecond=0), str(st.session_state.get(KEY) or LAST)
+    """The range of the hand-over, and a word about it where it is not what was chosen. It ends with this second, so that
+    what one just wrote is in it."""
+    moment, choice = clock.now().replace(microsecond=0) + SECOND, str(st.session_state.get(KEY) or LAST)
     if choice == RANGE:
         return time_range.time_window(), ""
     if choice != LAST:
         return Window.last(choice.replace(" ", ""), moment, clock.display_zone()), ""
     since, words = _last_read()
-    since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - timedelta(seconds=1))
+    since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - SECOND)
     return Window(since, moment, clock.display_zone()), words
 
 
@@ -84,6 +89,27 @@ def part(found: Story, kind: str) -> pd.DataFrame:
     return pd.DataFrame(events.iloc[::-1].reset_index(drop=True))
 
 
-def forget() -> None:
-    """Has the story asked anew: somebody added to it."""
+def mark_read(until: datetime) -> None:
+    """For the button's callback, which is given the end of what the person saw, not of what came since."""
+    st.session_state[_READ] = until
+
+
+def taking_over() -> Deed | None:
+    """What the person asked for by the button, once."""
+    until = st.session_state.pop(_READ, None)
+    return None if until is None else notes.taken_over(min(until, clock.now()))
+
+
+def note_key() -> str:
+    """The box of the next note: it is emptied only once the note in it is kept."""
+    return f"note_words_{st.session_state.get(_NOTES, 0)}"
+
+
+def note(words: str) -> Deed:
+    """Adds a note. Raises Refused without words."""
+    return replace(notes.written(words), then=_noted)
+
+
+def _noted() -> None:
+    st.session_state[_NOTES] = st.session_state.get(_NOTES, 0) + 1
     _told.clear()

@@ -39,7 +39,7 @@ from tests.rule_past import write_days
 
 STEP_MS = 15_000
 SLACK = Plan(("slack",))
-HOURS = 2.0
+HOURS = 1.5
 NOW = T0 + timedelta(hours=HOURS)
 PAST = Window(T0, NOW)
 
@@ -67,7 +67,7 @@ def write(metrics: DuckMetrics, name: str, columns: dict[str, np.ndarray]) -> No
 
 
 def wild(metrics: DuckMetrics, seed: int) -> None:
-    """Two hours of everything: flapping, long stretches, NaN, infinities, series that come, go stale and are silent."""
+    """An hour and a half of everything: flapping, long stretches, NaN, infinities, series that come, go stale and are silent."""
     dice, count = np.random.default_rng(seed), int(HOURS * 240)
     absent, real_nan = np.float64(np.nan), np.uint64(0x7FF8000000000001).view(np.float64)
     columns = {}
@@ -148,7 +148,7 @@ def test_a_replay_changes_what_live_changed_and_ends_where_live_ended(metrics: D
     assert changes or rule.name in ("Never",)
 
 
-@pytest.mark.parametrize("size", [1, 7, 480])
+@pytest.mark.parametrize("size", [1, 7, 360])
 def test_the_size_of_the_pieces_changes_nothing(metrics: DuckMetrics, size: int) -> None:
     wild(metrics, seed=3)
 

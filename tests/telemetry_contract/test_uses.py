@@ -59,7 +59,7 @@ def test_listening_hears_what_real_stores_are_asked(tmp_path: Path) -> None:
 
 def test_a_metric_names_the_alert_and_the_cards_that_are_dead_without_it() -> None:
     assert USES.of_series(("db_connections_max",)) == (
-        "Alert DBConnectionPoolExhausted", "Overview", "System › Database connections in use",
+        "Alert DBConnectionPoolExhausted", "Overview", "System › Database connections in use", "Capacity › Days to full",
     )  # fmt: skip
     assert "Leads › Opportunities by value" in USES.of_series(("opportunities_created_total",))
     assert "Queues & sync › Sync by source" in USES.of_event("sync.completed")
@@ -70,7 +70,7 @@ def test_every_signal_that_a_page_names_is_a_signal_and_every_page_shows_some() 
     placed = {place.partition(" › ")[0] for places in SHOWN.values() for place in places}
 
     assert set(SHOWN) - set(SIGNALS) == set()
-    assert {page.title for page in PAGES} - placed == {"Audit", "Contract", "Setup"}
+    assert {page.title for page in PAGES} - placed == {"Audit", "Checklists", "Contract", "Hand-over", "Setup"}
 
 
 def test_a_card_is_named_by_its_panel_also_in_a_table_of_cards(tmp_path: Path) -> None:

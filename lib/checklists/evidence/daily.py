@@ -21,11 +21,10 @@ from lib.checklists.evidence.base import (
 from lib.checklists.model import Evidence, Verdict
 from lib.heartbeats.expected import Standing
 from lib.heartbeats.log import HeartbeatLog
-from lib.logs.base import LogQuery
 from lib.personal import hide_text
 from lib.settings import Settings
 from lib.signals import errors, performance, queues, system
-from lib.signals.base import ERROR_LEVELS, by_label, covers
+from lib.signals.base import by_label, covers
 from lib.signals.rulebook import rule_limit
 from lib.window import DAY, LONGEST, Window
 from lib.words import age, duration_ms, number, ratio, span
@@ -50,18 +49,18 @@ def new_error_patterns(asked: Asked) -> Evidence:
     oldest = asked.stores.logs.oldest()
     if oldest is None or oldest > window.start:
         return unknown(f"the log begins only at {_at(oldest or since, asked)}: what is new cannot be told", normal, to)
-    found = asked.stores.logs.patterns(LogQuery(window, (ERROR_LEVELS,)), 1000)
-    known = found["first_ever"].notna()
-    new = found[known & (found["first_ever"] >= pd.Timestamp(window.start).floor("min"))]
+    found = errors.new_error_patterns(asked.stores, window)
+    new, doubtful = found[found["sure"]], int((~found["sure"]).sum())
     count = len(new)
-    lines = [f"{row.records} × {hide_text(str(row.pattern))}" for row in new.head(MOST_LINES).itertuples()]
+    named = zip(new["records"].head(MOST_LINES), new["pattern"].head(MOST_LINES), strict=True)
+    lines = [f"{records} × {hide_text(str(pattern))}" for records, pattern in named]
     verdict = graded(count, asked.limits["look"], asked.limits["bad"])
-    if not known.all():
-        verdict = worst([verdict, Verdict.NO_DATA])
     words = f"{number(count)} new pattern{'' if count == 1 else 's'}"
-    said = f"{words} among {number(len(found))} since {_at(since, asked)}"
-    doubt = "" if known.all() else "; of some patterns the store does not know when they came first"
-    return Evidence(words, count, "patterns", normal, verdict, said + doubt, to, _cut(lines, count))
+    reason = f"{words} since {_at(since, asked)}"
+    if doubtful:
+        verdict = worst([verdict, Verdict.NO_DATA])
+        reason += f"; of {number(doubtful)} the store does not know when they came first"
+    return Evidence(words, count, "patterns", normal, verdict, reason, to, _cut(lines, count))
 
 
 def _since(asked: Asked) -> datetime:
@@ -83,8 +82,13 @@ def resources(asked: Asked) -> Evidence:
     value = ", ".join(part.words for part in parts if part.verdict is not Verdict.NO_DATA) or "–"
     return together(
         parts, value=value, normal=normal, link=link("system", window), number=max(shares, default=None), unit="%",
-        detail=[part.words if part.words else part.why for part in parts],
+        detail=[*(part.words or part.why for part in parts), *_not_judged(asked)],
     )  # fmt: skip
+
+
+def _not_judged(asked: Asked) -> list[str]:
+    given = asked.around.settings is not None and asked.around.settings.service_memory_mib
+    return [] if given else ["memory is not judged: HALO_OPS_SERVICE_MEMORY_MIB says how much there may be"]
 
 
 def _high(frame: pd.DataFrame) -> float | None:
@@ -112,7 +116,7 @@ def _memory(asked: Asked, window: Window, shares: list[float]) -> list[Part]:
         shares.append(used / allowed * 100)
         parts.append(_memory_part(asked, f"memory {used:.0f} of {allowed:.0f} MiB", shares[-1]))
     else:
-        parts.append(Part(f"memory {used:.0f} MiB (HALO_OPS_SERVICE_MEMORY_MIB is not set)", Verdict.OK))
+        parts.append(Part(f"memory {used:.0f} MiB", Verdict.OK))
     if host is not None and host == host:  # noqa: PLR0124 - not NaN
         shares.append(host * 100)
         parts.append(_memory_part(asked, f"host memory {host * 100:.0f} %", host * 100))

@@ -9,13 +9,15 @@ import streamlit as st
 
 from lib.checklists import deeds
 from lib.checklists.model import Event, ItemState, Kind, Run, RunItem, Stale
+from lib.identity.roles import Via
 from lib.state.audit import Deed
 from lib.ui import text
 from lib.ui.checklists import book
 from lib.ui.identity import act, actor, named
 
 NOTE, SKIP, ASSIGN, UNDO, TICK = "Add a note", "Skip, with a reason", "Assign", "Undo", "Tick"
-_INTENT = "_checklist_intent"
+SIGN, WITHDRAW = "Sign off", "Withdraw"
+_INTENT, _DIALOG = "_checklist_intent", "_checklist_dialog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,34 @@ def from_menu(key: str, run: int, item: str, seen: int) -> None:
         intend(str(chosen), run, item, seen)
 
 
-def taken(run: Run) -> Intent | None:
+def taken(run_id: int) -> Intent | None:
     """The click that is to be done in this run now; it is asked for once."""
     intent = st.session_state.pop(_INTENT, None)
-    return intent if isinstance(intent, Intent) and intent.run == run.id else None
+    return intent if isinstance(intent, Intent) and intent.run == run_id else None
+
+
+def needs_words(intent: Intent) -> bool:
+    """Whether a dialog comes first: for words, or for the name of who does it."""
+    return intent.what not in (TICK, UNDO) or not (actor().name or actor().via is not Via.NAME)
+
+
+def to_dialog(intent: Intent) -> None:
+    """Draws the whole page anew, which opens the dialog: one that a run opened would be gone with its next refresh."""
+    st.session_state[_DIALOG] = intent
+    st.rerun(scope="app")
+
+
+def dialogs(run_id: int) -> None:
+    """Opens the dialog that a click asked for, if one did."""
+    intent = st.session_state.pop(_DIALOG, None)
+    if not isinstance(intent, Intent) or intent.run != run_id:
+        return
+    run, items = book.items(run_id)
+    if intent.what in (SIGN, WITHDRAW):
+        if named():
+            (_sign_off if intent.what == SIGN else _withdraw)(run)
+    elif (item := next((one for one in items if one.item.key == intent.item), None)) is not None:
+        do(intent, run, as_seen(item, intent.seen))
 
 
 def choices(item: RunItem) -> list[str]:
@@ -51,8 +77,10 @@ def choices(item: RunItem) -> list[str]:
     return [*back, NOTE, ASSIGN]
 
 
-def older(item: RunItem, seen: int) -> RunItem:
-    """The item as the person saw it, whose click is then refused with what happened since."""
+def as_seen(item: RunItem, seen: int) -> RunItem:
+    """The item as it was when it was clicked: what happened since is then told instead of done over."""
+    if item.seen == seen:
+        return item
     last = Event(seen, item.item.key, Kind.NOTE, item.due_at, "") if seen else None
     return replace(item, last=last)
 
@@ -119,7 +147,7 @@ def _asked(question: str, key: str, word: str, item: RunItem, make: Callable[[st
 
 
 @st.dialog("Sign off")
-def sign_off(run: Run) -> None:
+def _sign_off(run: Run) -> None:
     """Asks for the words that go with it, which may be none."""
     skipped = f", {run.skipped} skipped" if run.skipped else ""
     st.write(f"{run.done} of {run.total} items done{skipped}. Your name is kept with it, and the run stands still.")
@@ -131,7 +159,7 @@ def sign_off(run: Run) -> None:
 
 
 @st.dialog("Withdraw the sign-off")
-def withdraw(run: Run) -> None:
+def _withdraw(run: Run) -> None:
     """Asks why."""
     with st.form("withdraw_form", border=False):
         st.text_area("Why?", key="withdraw_words", max_chars=deeds.LONGEST, height=80)

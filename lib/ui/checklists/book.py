@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 import streamlit as st
 
 from lib.checklists import evidence, questions, versions
 from lib.checklists.evidence import Around
 from lib.checklists.gather import Found, Gatherer
-from lib.checklists.model import Checklist, Run, RunItem
+from lib.checklists.model import Checklist, Previous, Run, RunItem
 from lib.checklists.versions import History
 from lib.errors import SourceUnavailable
 from lib.state.database import State
-from lib.ui import clock, runtime
+from lib.ui import cache, clock, runtime
 
 LIST, VIEW, DAY = "list", "view", "day"
 RUN, CALENDAR, ITEMS, EDIT = "This run", "Calendar", "Items", "Edit"
-_gatherers: dict[int, Gatherer] = {}
+BEFORE_FRESH, MOST_KEPT = timedelta(seconds=30), 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What viewers share: the evidence, and what was seen before each run."""
+
+    state: State | None
+    gatherer: Gatherer = field(default_factory=Gatherer)
+    before: dict[int, tuple[datetime, dict[str, Previous]]] = field(default_factory=dict)
+
+
+_held: list[_Kept] = []
 
 
 def state() -> State:
@@ -65,6 +78,21 @@ def run_of(checklist: str) -> Run | None:
     return questions.on_day(state(), checklist, chosen)
 
 
+def items(run_id: int) -> tuple[Run, list[RunItem]]:
+    """A run as it stands now, with its items. Raises SourceError; KeyError where there is no such run."""
+    return questions.items(state(), run_id, clock.now(), _before(run_id))
+
+
+def _before(run_id: int) -> dict[str, Previous]:
+    """What was seen in earlier runs hardly ever changes while this one goes on: not asked at every click."""
+    known, now = _kept().before, clock.now()
+    if run_id not in known or abs(now - known[run_id][0]) > BEFORE_FRESH:
+        if len(known) >= MOST_KEPT:
+            known.clear()
+        known[run_id] = now, questions.previous(state(), run_id)
+    return known[run_id][1]
+
+
 def found(run: Run, item: RunItem) -> Found | None:
     """The newest evidence of an item of a run that goes on; None while the first is still being collected."""
     around = Around(runtime.current().settings, state(), runtime.current().status(), clock.now())
@@ -77,12 +105,21 @@ def found(run: Run, item: RunItem) -> Found | None:
 
 
 def _gatherer() -> Gatherer:
-    """That of the stores that this process has now."""
-    stores = id(runtime.current().stores)
-    if stores not in _gatherers:
-        _gatherers.clear()
-        _gatherers[stores] = Gatherer()
-    return _gatherers[stores]
+    return _kept().gatherer
+
+
+def _kept() -> _Kept:
+    """What belongs to the database that this process has now."""
+    if not _held or _held[0].state is not runtime.current().state:
+        _held[:] = [_Kept(runtime.current().state)]
+    return _held[0]
+
+
+def _forget() -> None:
+    _held.clear()
+
+
+cache.others.append(_forget)
 
 
 def is_over(run: Run, now: datetime) -> bool:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.checklists.model import Checklist, Period
 from lib.identity.roles import Role
-from lib.ui.checklists import book, edit, past, report, run
+from lib.ui.checklists import acts, book, edit, past, report, run
 from lib.ui.identity import actor
 
 
@@ -48,5 +48,6 @@ def _run(checklist: Checklist) -> None:
         return
     if book.day() is not None:
         st.button("Back to the current run", on_click=book.open_day, args=(None,), icon=":material/arrow_back:")
+    acts.dialogs(found.id)
     run.board(found.id)
     report.buttons(found)

@@ -7,13 +7,12 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from lib.checklists import questions
 from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, words
 from lib.ui.checklists.words import ITEMS, RUNS
-from lib.ui.identity import named
 from lib.ui.pages import PAGES, entry
+from lib.ui.panel import panel
 
 EVERY_S = 3.0
 """So soon one sees what others did."""
@@ -26,28 +25,32 @@ def board(run_id: int) -> None:
 
 
 def _board(run_id: int) -> None:
+    """A database that does not answer costs a redraw, not the page: the next one may succeed."""
+    with panel(""):
+        try:
+            _drawn(run_id)
+        except KeyError:
+            st.markdown("○ This run is not there any more: the database is another one.")
+
+
+def _drawn(run_id: int) -> None:
     now = clock.now()
-    run, items = questions.items(book.state(), run_id, now)
+    intent = acts.taken(run_id)
+    if intent is not None and acts.needs_words(intent):
+        acts.to_dialog(intent)
+    run, items = book.items(run_id)
     head = st.container(key="checklist_head")
     cards = {one.item.key: st.container(border=True, key=f"item_{one.item.key}", gap="xsmall") for one in items}
-    intent = acts.taken(run)
     clicked = next((one for one in items if intent is not None and one.item.key == intent.item), None)
     if intent is not None and clicked is not None:
         with cards[intent.item]:
-            acts.do(intent, run, _as_seen(clicked, intent.seen))
-        run, items = questions.items(book.state(), run_id, now)
+            acts.do(intent, run, acts.as_seen(clicked, intent.seen))
+        run, items = book.items(run_id)
     with head:
         _head(run, items, now)
     for one in items:
         with cards[one.item.key]:
             _item(run, one, now)
-
-
-def _as_seen(item: RunItem, seen: int) -> RunItem:
-    """The item as it was when it was clicked: what happened since is then told instead of done over."""
-    if item.seen == seen:
-        return item
-    return acts.older(item, seen)
 
 
 def _head(run: Run, items: list[RunItem], now: datetime) -> None:
@@ -75,15 +78,12 @@ def _signed(run: Run, now: datetime) -> None:
     if run.signed_by and run.signed_at:
         told = f"signed off by {text.esc_md(run.signed_by)} {words.when(run.signed_at, run.zone, now)}"
         st.markdown(f":green-badge[✓ Signed] {told}", width="content")
-        if not book.is_over(run, now) and st.button("Withdraw", key="withdraw", type="tertiary"):
-            _when_named(acts.withdraw, run)
-    elif run.settled == run.total and st.button("Sign off", key="sign_off", type="primary", icon=":material/draw:"):
-        _when_named(acts.sign_off, run)
-
-
-def _when_named(dialog: object, run: Run) -> None:
-    if named():
-        dialog(run)  # type: ignore[operator]
+        if not book.is_over(run, now):
+            st.button(acts.WITHDRAW, key="withdraw", type="tertiary",
+                      on_click=acts.intend, args=(acts.WITHDRAW, run.id, "", 0))  # fmt: skip
+    elif run.settled == run.total:
+        st.button(acts.SIGN, key="sign_off", type="primary", icon=":material/draw:",
+                  on_click=acts.intend, args=(acts.SIGN, run.id, "", 0))  # fmt: skip
 
 
 def _item(run: Run, one: RunItem, now: datetime) -> None:
@@ -93,14 +93,16 @@ def _item(run: Run, one: RunItem, now: datetime) -> None:
         _box(run, one, still)
         if one.state not in (ItemState.OPEN, ItemState.DONE):
             st.markdown(words.badge(ITEMS[one.state]), width="content")
-        elif one.overdue(now):
-            st.markdown(":red-badge[▲ Overdue]", width="content")
+        elif one.state is ItemState.OPEN:
+            due = words.when(one.due_at, run.zone, now)
+            late = one.overdue(now)
+            st.markdown(f":red-badge[▲ Overdue since {due}]" if late else f":gray-badge[due {due}]", width="content")
         if not still:
             _menu(run, one)
     _evidence_line(run, one, evidence, now)
-    st.caption(
-        "  \n".join([" · ".join(_facts(run, one, now)), *(words.done_line(n, run.zone, now) for n in one.notes)])
-    )
+    facts = [_facts(run, one, now), *(words.done_line(note, run.zone, now) for note in one.notes)]
+    if told := [fact for fact in facts if fact]:
+        st.caption("  \n".join(told))
     _why(run, one, evidence)
 
 
@@ -155,14 +157,10 @@ def _link(address: str) -> None:
         st.page_link(str(page.path), label=page.title, icon=page.icon, query_params=dict(parse_qsl(query)))
 
 
-def _facts(run: Run, one: RunItem, now: datetime) -> list[str]:
-    """Who did it and when, or who should and until when."""
-    facts = []
-    if one.last is not None and one.state is not ItemState.MISSED:
-        facts.append(words.done_line(one.last, run.zone, now))
-    if one.state in (ItemState.OPEN, ItemState.MISSED):
-        facts.append(f"due {words.when(one.due_at, run.zone, now)}")
-    return facts + ([f"for {text.esc_md(one.assignee)}"] if one.assignee else [])
+def _facts(run: Run, one: RunItem, now: datetime) -> str:
+    """Who did it and when, and who has it."""
+    done = [words.done_line(one.last, run.zone, now)] if one.last is not None else []
+    return " · ".join([*done, *([f"for {text.esc_md(one.assignee)}"] if one.assignee else [])])
 
 
 def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:

@@ -69,7 +69,7 @@ def days(run: Run) -> str:
 def evidence_line(seen: Evidence) -> str:
     """The verdict, the value and what is normal, as one line of markdown."""
     parts = [badge(VERDICTS[seen.verdict])]
-    parts += [f"**{text.esc_md(seen.value)}**"] if seen.value else []
+    parts += [f"**{text.esc_md(seen.value)}**"] if seen.value not in ("", text.NONE) else []
     parts += [text.esc_md(seen.reason)] if seen.reason and seen.verdict is not Verdict.OK else []
     parts += [f":gray[normal: {text.esc_md(seen.normal)}]"] if seen.normal else []
     return " ".join(parts)

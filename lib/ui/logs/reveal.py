@@ -32,23 +32,23 @@ def revealed(record_id: str, masked: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def button(record_id: str, masked: Mapping[str, Any]) -> None:
     """Reveals, or hides again; nothing where no data is hidden, or the person may not see it."""
-    if st.session_state.get(_SHOWN) == record_id:
-        st.button("Hide again", icon=":material/visibility_off:", key="hide_again", on_click=hide, type="tertiary")
-        return
-    if HIDDEN not in str(masked) or not actor().role.covers(NEEDS[Action.REVEAL]):
-        return
-    if st.button("Reveal", icon=":material/visibility:", key="reveal", type="tertiary",
-                 help="Shows the personal data of this record. It is recorded that you did."):  # fmt: skip
+    slot = st.empty()
+    if st.session_state.get(_SHOWN) != record_id:
+        if HIDDEN not in str(masked) or not actor().role.covers(NEEDS[Action.REVEAL]):
+            return
+        if not slot.button("Reveal", icon=":material/visibility:", key="reveal", type="tertiary",
+                           help="Shows the personal data of this record. It is recorded that you did."):  # fmt: skip
+            return
         details = {"at": str(masked.get("ts", "")), "message": str(masked.get("message", ""))[:200]}
-        act(Deed(Action.REVEAL, f"log record {record_id}", details=details, then=lambda: _show(record_id)))
-        if st.session_state.get(_SHOWN) == record_id:
-            st.rerun(scope="fragment")
+        if not act(Deed(Action.REVEAL, f"log record {record_id}", details=details, then=lambda: _show(record_id))):
+            return
+    slot.button("Hide again", icon=":material/visibility_off:", key="hide_again", on_click=hide, type="tertiary")
 
 
 def said(record_id: str) -> None:
     """That what is shown is personal, and that this was recorded."""
     if st.session_state.get(_SHOWN) == record_id:
-        st.caption(f":violet-badge[✚ Personal data shown] Recorded in the audit as {text.esc_md(actor().name)}.")
+        st.markdown(f":violet-badge[✚ Personal data shown] Recorded in the audit as {text.esc_md(actor().name)}.")
 
 
 def hide() -> None:

@@ -14,7 +14,7 @@ from lib.alerts.sentence import ANY, BLANKS, OPERATORS, Sentence
 from lib.metrics.promql.parse import LONGEST_TEXT
 from lib.ui import text, time_range
 from lib.ui.promql_help import promql_help
-from lib.ui.rules import state
+from lib.ui.rules import replaying, state
 from lib.ui.rules.state import Draft
 
 SEVERITIES = ("critical", "warning", "info")
@@ -47,7 +47,9 @@ def form(draft: Draft, *, locked: bool) -> None:
         _comparison(draft, locked=locked)
         _times(draft, locked=locked)
         _severity(draft, locked=locked)
-    st.caption(f"Reads: {text.esc_md(draft.blanks.spoken())}")
+    rule = draft.read()[0]
+    goes = f" {text.esc_md(replaying.who_is_told(rule))}" if rule is not None else ""
+    st.caption(f"Reads: {text.esc_md(draft.blanks.spoken())}{goes}")
     _words(draft, locked=locked)
 
 

@@ -50,8 +50,9 @@ _COLUMNS = {
 def listing() -> None:
     """Every rule, the worst first; a click opens one. Raises SourceError, SettingsError."""
     standings = state.standings()
+    database = runtime.current().state
     try:
-        now = rule_board.board(state.database())
+        now = rule_board.board(database) if database is not None else {}
     except SourceError as error:
         now = {}
         st.caption(f":orange[◆] How they are is not known: {text.esc_md(error)}")
@@ -60,6 +61,11 @@ def listing() -> None:
         st.caption("There is no rule yet.")
         return
     found = rows(standings, now)
+    if runtime.current().settings.rules_from == "prometheus":
+        st.caption(
+            ":orange-badge[◆ Note] Prometheus evaluates the rules about the service: a change made here counts there only "
+            "once it loads the rule file that you download."
+        )
     _overdue(found)
     st.caption("Click a row to open the rule.")
     key = f"rules_{hash(tuple(found['rule']))}"

@@ -69,7 +69,7 @@ def _back(standing: Standing, version: Version) -> None:
     if not old and not (standing.shipped and standing.edited):
         return
     with st.form("rule_back", border=False):
-        st.text_input("Why", key="rule_back_note", max_chars=editing.LONGEST_NOTE)
+        st.text_input("Why go back", key="rule_back_note", max_chars=editing.LONGEST_NOTE)
         with st.container(horizontal=True):
             restore = old and st.form_submit_button(f"Restore version {version.number}", icon=":material/undo:")
             reset = (
@@ -101,7 +101,11 @@ def removal(standing: Standing) -> None:
             else "Nobody evaluates it from then on, and its open alerts end. Its history stays, and it can come back."
         )
         with st.form("rule_remove", border=False):
-            st.text_input("Why", key="rule_remove_note", max_chars=editing.LONGEST_NOTE)
+            st.text_input(
+                "Why evaluate it again" if standing.removed else "Why remove it",
+                key="rule_remove_note",
+                max_chars=editing.LONGEST_NOTE,
+            )
             if not st.form_submit_button(words, type="primary"):
                 return
         try:

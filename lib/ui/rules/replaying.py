@@ -9,8 +9,9 @@ import streamlit as st
 from lib.alerts import editing, replay_run, silences
 from lib.alerts.channels import open_channels
 from lib.alerts.delivery.dispatch import Plan
-from lib.alerts.delivery.routes import read_inhibitions, read_routes
+from lib.alerts.delivery.routes import channels_of, read_inhibitions, read_routes
 from lib.alerts.editing import Standing
+from lib.alerts.model import Alert, AlertState, Origin
 from lib.alerts.replay_run import Run, Task
 from lib.alerts.rules import Rule, load_rules
 from lib.alerts.silences import Silence
@@ -99,8 +100,24 @@ def _telling() -> tuple[Plan, bool]:
     return Plan(names, read_routes(settings.routes, names), read_inhibitions(settings.inhibit)), False
 
 
+def who_is_told(rule: Rule) -> str:
+    """The channels that an alert of this rule would go to by the settings, in words."""
+    try:
+        telling, nobody = _telling()
+    except OpsError as error:
+        return f"◆ {error}"
+    if nobody:
+        return "No channel is set up: nobody would be told."
+    alert = Alert(Origin.ENGINE, {**rule.labels, "alertname": rule.name}, AlertState.FIRING, clock.now())
+    names = channels_of([alert], telling.routes, telling.channels)[0]
+    return f"Goes to {', '.join(names)}." if names else "◆ No route leads to a channel: nobody would be told."
+
+
 def _silences(window: Window) -> list[Silence]:
-    with state.database().reading() as session:
+    database = runtime.current().state
+    if database is None:
+        return []
+    with database.reading() as session:
         return silences.every(session, window.start)
 
 

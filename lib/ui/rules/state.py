@@ -63,8 +63,8 @@ def drawn_unseen() -> None:
 
 
 def may_edit() -> bool:
-    """Whether this viewer's role may change rules."""
-    return identity.actor().role.covers(NEEDS[Action.EDIT_RULE])
+    """Whether this viewer's role may change rules, and there is a place to keep a change."""
+    return runtime.current().state is not None and identity.actor().role.covers(NEEDS[Action.EDIT_RULE])
 
 
 def database() -> State:
@@ -82,8 +82,8 @@ def rule_files() -> list[Path]:
 
 
 def standings() -> dict[str, Standing]:
-    """Every rule as it stands now. Raises SourceError, SettingsError."""
-    return editing.standings(database(), rule_files())
+    """Every rule as it stands now; the shipped ones where this process keeps no edits. Raises SourceError, SettingsError."""
+    return editing.standings(runtime.current().state, rule_files())
 
 
 @dataclass(frozen=True, slots=True)

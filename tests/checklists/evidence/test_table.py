@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,10 +13,24 @@ from lib.checklists.evidence import TABLE
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Evidence, Verdict
 from lib.errors import SourceUnavailable
+from lib.settings import Settings
+from lib.state.database import sqlite_url
+from lib.state.migrate import open_state
 from tests.checklists.evidence.world import MONTH, NOW, World
+from tests.seed import empty_stores
 
 WITHOUT_STORES = {"security", "retention", "compliance"}
 """These look at the settings and the state as well, so they may know something while a store is down."""
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world without a single record, for all tests of this file: they only ask."""
+    folder = tmp_path_factory.mktemp("quiet")
+    with empty_stores(folder) as stores:
+        state = open_state(sqlite_url(folder / "state.sqlite"))
+        yield World(stores, state, Settings(data_dir=folder))
+        state.close()
 
 
 class Down:
@@ -40,8 +55,8 @@ def test_every_evidence_of_the_shipped_checklists_is_in_the_table_and_the_revers
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_on_empty_stores_an_evidence_knows_nothing_and_says_why(key: str, world: World) -> None:
-    found = world.ask(key, MONTH)
+def test_on_empty_stores_an_evidence_knows_nothing_and_says_why(key: str, quiet: World) -> None:
+    found = quiet.ask(key, MONTH)
 
     if key != "security":  # that looks at the settings alone
         assert found.verdict is Verdict.NO_DATA
@@ -51,28 +66,28 @@ def test_on_empty_stores_an_evidence_knows_nothing_and_says_why(key: str, world:
 
 @pytest.mark.parametrize("key", TABLE)
 @pytest.mark.parametrize("down", ["logs", "metrics"])
-def test_a_source_that_is_down_is_no_data_with_its_reason_and_never_ok(key: str, down: str, world: World) -> None:
-    world.stores = replace(world.stores, **{down: cast("Any", Down())})
+def test_a_source_that_is_down_is_no_data_with_its_reason_and_never_ok(key: str, down: str, quiet: World) -> None:
+    broken = replace(quiet, stores=replace(quiet.stores, **{down: cast("Any", Down())}))
 
-    found = world.ask(key, MONTH)
+    found = broken.ask(key, MONTH)
 
     assert found.verdict is Verdict.NO_DATA or key in WITHOUT_STORES
     assert found.reason
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_a_lost_state_database_is_told_and_breaks_nothing(key: str, world: World) -> None:
+def test_a_lost_state_database_is_told_and_breaks_nothing(key: str, quiet: World) -> None:
     class Gone:
         def reading(self, source: str = "state") -> Any:
             raise SourceUnavailable("the disk is full", source)
 
-    world.state = cast("Any", Gone())
+    broken = replace(quiet, state=cast("Any", Gone()))
 
-    assert isinstance(world.ask(key, MONTH), Evidence)
+    assert isinstance(broken.ask(key, MONTH), Evidence)
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_an_evidence_survives_being_kept_with_a_tick(key: str, world: World) -> None:
-    found = world.ask(key, MONTH, now=NOW)
+def test_an_evidence_survives_being_kept_with_a_tick(key: str, quiet: World) -> None:
+    found = quiet.ask(key, MONTH, now=NOW)
 
     assert Evidence.from_json(found.as_json()) == found

@@ -1,0 +1,197 @@
+"""The hand-over: everything that happened, notes that stay, and up to when each has read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from lib.alerts.tables import AlertRow
+from lib.checklists.tables import EventRow, RunRow
+from lib.errors import Refused, SourceUnavailable
+from lib.handover import notes
+from lib.handover.markdown import markdown, plain
+from lib.handover.story import KINDS, Story, story
+from lib.identity.roles import Actor, Role, Via
+from lib.state import audit
+from lib.state.database import State, sqlite_url
+from lib.state.migrate import open_state
+from lib.stores import Stores
+from lib.window import Window
+from tests.seed import DEPLOY, NEW_ERROR, NOW, WHOLE, empty_stores, fill
+
+HOUR = timedelta(hours=1)
+ANNA = Actor("anna@example.com", Role.OPERATOR, Via.OIDC)
+VERA = Actor("vera@example.com", Role.VIEWER, Via.OIDC)
+SHIFT = Window(NOW - 2 * HOUR, NOW)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    with empty_stores(tmp_path_factory.mktemp("busy")) as stores:
+        fill(stores)
+        yield stores
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[State]:
+    opened = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    yield opened
+    opened.close()
+
+
+def alert(name: str, fired_h: float, resolved_h: float | None = None) -> AlertRow:
+    fired = NOW - fired_h * HOUR
+    return AlertRow(
+        origin="engine", fingerprint=name, rule=f"g/{name}", name=name, severity="critical", labels={},
+        annotations={"summary": f"{name} is high"}, state="firing" if resolved_h is None else "resolved", active_at=fired,
+        fired_at=fired, resolved_at=None if resolved_h is None else NOW - resolved_h * HOUR, last_seen=NOW,
+    )  # fmt: skip
+
+
+def what(found: Story, kind: str) -> list[str]:
+    return [str(words) for words in found.events.loc[found.events["kind"] == kind, "what"]]
+
+
+def test_a_shift_tells_of_new_errors_outages_and_deploys_in_their_order(busy: Stores, kept: State) -> None:
+    found = story(busy, kept, SHIFT)
+
+    assert what(found, "error") == ["HaloPSA rejected lead <id> (6)"]
+    assert what(found, "deploy") == ["version 2.4.0 after 2.3.1", "b:3000 started"]
+    assert what(found, "health") == ["database on a:3000 down: connection refused", "database on a:3000 up again"]
+    assert found.events["at"].is_monotonic_increasing
+    assert set(found.events["kind"]) <= set(KINDS)
+    assert found.silent == ()
+    first_error = found.events.loc[found.events["kind"] == "error", "at"].iloc[0]
+    assert (first_error, found.events["at"].iloc[0]) == (NEW_ERROR, DEPLOY)
+
+
+def test_alerts_that_fired_were_resolved_or_still_fire_are_told_once_each(busy: Stores, kept: State) -> None:
+    with kept.writing() as session:
+        session.add_all(
+            [alert("Fired", 1), alert("Ended", 1.5, 0.5), alert("Old", 9, 1), alert("Still", 9), alert("Gone", 9, 5)]
+        )
+
+    found = what(story(busy, kept, SHIFT), "alert")
+
+    assert found == [
+        "still firing: Still, critical: Still is high", "fired: Ended, critical: Ended is high",
+        "fired: Fired, critical: Fired is high", "resolved: Old, critical: Old is high",
+        "resolved: Ended, critical: Ended is high",
+    ]  # fmt: skip
+
+
+def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(busy: Stores, kept: State) -> None:
+    day = NOW.date()
+    with kept.writing() as session:
+        run = RunRow(
+            checklist="daily", title="Daily checks", period="day", version=0, zone="UTC", first_day=day, last_day=day,
+            starts_at=NOW - 20 * HOUR, ends_at=NOW - HOUR, opened_at=NOW - 20 * HOUR, closed_at=NOW - HOUR, state="partial",
+            items=[{"key": "backup", "title": "Verify backup"}], total=5, done=1, skipped=0, missed=4,
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        session.add(EventRow(run_id=run.id, checklist="daily", item="backup", kind="tick", at=NOW - 90 * HOUR / 60,
+                             who="anna", words="all well", evidence={"value": "3 h old"}))  # fmt: skip
+
+    events = story(busy, kept, SHIFT).events
+    found = events[events["kind"] == "checklist"]
+
+    assert found["what"].tolist() == [
+        "ticked: Verify backup (3 h old) – all well",
+        "missed: 4 of 5 items of Daily checks",
+    ]
+    assert found["who"].tolist() == ["anna", ""]
+
+
+def test_a_source_that_is_down_costs_its_part_and_is_named(busy: Stores, kept: State) -> None:
+    class Down:
+        name = "logs"
+
+        def __getattr__(self, asked: str) -> Any:
+            raise SourceUnavailable("no connection", "logs")
+
+    found = story(replace(busy, logs=cast("Any", Down())), kept, SHIFT)
+
+    assert found.silent == ("logs: no connection",)
+    assert what(found, "health")
+
+
+def test_without_a_state_database_that_is_said_and_the_rest_is_told(busy: Stores) -> None:
+    found = story(busy, None, SHIFT)
+
+    assert "no state database" in found.silent[0]
+    assert what(found, "error")
+
+
+def test_a_note_stays_as_it_was_written(state: State) -> None:
+    audit.act(state, ANNA, notes.written("  HaloPSA is slow since 3\nthey know ", clock=lambda: NOW - HOUR))
+
+    found = notes.notes(state, SHIFT)
+
+    assert found[["who", "words"]].values.tolist() == [[ANNA.name, "HaloPSA is slow since 3\nthey know"]]
+    assert notes.notes(state, Window(NOW, NOW + HOUR)).empty
+    for change in ("UPDATE note SET words = 'x'", "DELETE FROM note"):
+        with pytest.raises(SourceUnavailable, match="append-only"), state.connected() as connection:
+            connection.execute(text(change))
+
+
+def test_a_note_needs_words_and_a_role_and_keeps_no_credential(kept: State) -> None:
+    with pytest.raises(Refused, match="write something"):
+        notes.written(" \n ")
+    with pytest.raises(Refused, match="operator"):
+        audit.act(kept, VERA, notes.written("hello"))
+    audit.act(kept, ANNA, notes.written("use postgres://ops:hunter2canary@db/crm", clock=lambda: NOW - HOUR))
+
+    assert "canary" not in notes.notes(kept, SHIFT)["words"].iloc[0]
+
+
+def test_taking_over_is_remembered_for_each_person_and_never_goes_back(state: State) -> None:
+    assert notes.read_until(state, ANNA.name) is None
+
+    audit.act(state, ANNA, notes.taken_over(NOW))
+    audit.act(state, ANNA, notes.taken_over(NOW - HOUR))
+    audit.act(state, VERA, notes.taken_over(NOW - 2 * HOUR))
+
+    assert notes.read_until(state, ANNA.name) == NOW
+    assert notes.read_until(state, VERA.name) == NOW - 2 * HOUR
+    assert notes.read_until(state, "") is None
+
+
+def test_the_report_says_what_the_page_says_on_the_viewers_clock(busy: Stores, kept: State) -> None:
+    audit.act(kept, ANNA, notes.written("look at [this](http://evil)\n# not a heading", clock=lambda: NOW - HOUR))
+
+    report = markdown(story(busy, kept, SHIFT), "Europe/Berlin")
+
+    assert report.startswith("# Shift hand-over\n\nFrom 2026-03-02 11:00 to 2026-03-02 13:00 (Europe/Berlin)")
+    assert all(f"## {title}\n" in report for title in KINDS.values())
+    assert "- 2026-03-02 12:00 look at" in report
+    assert "](http" not in report
+    assert "\n# not" not in report
+    assert "## Alerts\n\nNone." in report
+
+
+@pytest.mark.parametrize(
+    "foreign", ["![x](http://evil/x.png)", "<img src=x>", "`code`", "\u202eevil", "http://evil", "*b* | c"]
+)
+def test_foreign_text_is_only_text_in_the_report(foreign: str) -> None:
+    shown = plain(foreign)
+
+    for sign in ("](", "\u202e", "http://"):
+        assert sign not in shown
+    assert re.search(r"(?<!\\)[<*`|!]", shown) is None
+
+
+def test_where_the_log_is_too_young_nothing_is_called_new(busy: Stores, kept: State) -> None:
+    young = Window(WHOLE.start - HOUR, WHOLE.end)
+
+    found = story(busy, kept, young)
+
+    assert what(found, "error") == []
+    assert "which error patterns are new cannot be told" in found.silent[0]

@@ -1,0 +1,226 @@
+"""The Checklists page: working through a run, the runs that were, and editing; each role may what it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
+
+from lib import wiring
+from lib.checklists import deeds, gather, questions, runs, versions
+from lib.checklists.model import Evidence, ItemState, Run
+from lib.identity.roles import Actor
+from lib.settings import Settings
+from lib.state.database import State
+from lib.ui import cache, identity, runtime
+from lib.ui.checklists import book
+from lib.ui.pages import entry
+from tests.checklists.world import ANNA, BORIS, SEEN, VERA, act
+
+ROOT = Path(__file__).parents[2]
+TITLE = "Review error logs for new patterns"
+Drawn = Callable[..., AppTest]
+
+
+class Known(gather.Gatherer):
+    """Gives one evidence for everything, at once."""
+
+    def latest(self, question: object, ask: Callable[[], Evidence]) -> gather.Found:
+        return gather.Found(replace(SEEN, value="[evil](http://evil)"), datetime.now(UTC))
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[wiring.OpenStores]:
+    settings = Settings(data_dir=tmp_path, rules_file=ROOT / "deploy" / "prometheus" / "rules.yml")
+    stores = wiring.open_stores(settings)
+    keep(stores.state, datetime.now(UTC) - timedelta(days=2))
+    keep(stores.state, datetime.now(UTC))
+    runtime.install(runtime.Runtime(settings, stores.stores, lambda: None, stores.state))
+    monkeypatch.setattr(book, "_gatherer", Known)
+    yield stores
+    runtime.install(None)
+    cache.forget()
+    stores.close()
+
+
+def keep(state: State, now: datetime) -> None:
+    runs.keep(state, versions.history(state, versions.Folder().checklists()), "UTC", now)
+
+
+@pytest.fixture
+def drawn(opened: wiring.OpenStores, monkeypatch: pytest.MonkeyPatch) -> Drawn:
+    """`drawn(actor, view=…)`: the page as this person sees it."""
+
+    def draw(actor: Actor, **address: str) -> AppTest:
+        monkeypatch.setattr(identity, "connection", lambda: actor)
+        page = AppTest.from_file(str(ROOT / "lib" / "ui" / "shell.py"), default_timeout=30)
+        page.run().switch_page(str(entry("checklists").path))
+        for name, value in address.items():
+            page.query_params[name] = value
+        return whole(page.run())
+
+    return draw
+
+
+def whole(page: AppTest) -> AppTest:
+    assert [str(e) for e in page.exception] == []
+    return page
+
+
+def today(state: State) -> Run:
+    found = questions.newest(state, "daily", datetime.now(UTC))
+    assert found is not None
+    return found
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(
+        [*(m.value for m in page.markdown), *(c.value for c in page.caption), *(e.value for e in page.error)]
+    )
+
+
+def box(page: AppTest) -> object:
+    return next(one for one in page.checkbox if TITLE in one.label)
+
+
+def test_a_click_ticks_with_the_evidence_that_was_shown(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    page = drawn(BORIS)
+    assert r"\[evil\]" in said(page)
+
+    box(page).check()  # type: ignore[attr-defined]
+    whole(page.run())
+
+    run, items = questions.items(opened.state, today(opened.state).id, datetime.now(UTC))
+    assert (run.done, items[0].state) == (1, ItemState.DONE)
+    assert items[0].last is not None and items[0].last.who == BORIS.name
+    assert items[0].last.evidence is not None and items[0].last.evidence.value == "[evil](http://evil)"
+    assert "boris\\@example\\.com ticked" in said(page).replace("\u2060", "")
+
+    box(page).uncheck()  # type: ignore[attr-defined]
+    whole(page.run())
+
+    assert questions.items(opened.state, run.id, datetime.now(UTC))[1][0].state is ItemState.OPEN
+
+
+def test_a_viewer_sees_all_of_it_and_is_told_why_a_click_does_nothing(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    page = drawn(VERA)
+
+    box(page).check()  # type: ignore[attr-defined]
+    whole(page.run())
+
+    assert "needs the role operator" in said(page)
+    assert box(page).value is False  # type: ignore[attr-defined]
+    assert questions.journal(opened.state, today(opened.state).id) == []
+    assert "Edit" not in {option for control in page.button_group for option in control.options}
+
+
+def test_who_is_late_is_told_what_another_did_meanwhile(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    page = drawn(BORIS)
+    run, items = questions.items(opened.state, today(opened.state).id, datetime.now(UTC))
+    act(opened.state, deeds.tick(run, items[0], SEEN, "I had it"), ANNA)
+
+    box(page).check()  # type: ignore[attr-defined]
+    whole(page.run())
+
+    assert "Not done: anna" in said(page).replace("\\", "").replace("\u2060", "")
+    assert "I had it" in said(page).replace("\\", "")
+    assert len(questions.journal(opened.state, run.id)) == 1
+    assert box(page).value is True  # type: ignore[attr-defined]
+
+
+def test_a_day_that_is_over_is_shown_and_cannot_be_changed(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+
+    page = drawn(BORIS, day=yesterday.isoformat())
+
+    assert all(one.disabled for one in page.checkbox if TITLE in one.label)
+    assert "▲ Missed" in said(page)
+    assert "0/5 · 5 missed" in page.get("progress")[0].proto.text
+    assert any(button.label == "Back to the current run" for button in page.button)
+
+
+def test_a_run_that_is_complete_can_be_signed_off(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    run, items = questions.items(opened.state, today(opened.state).id, datetime.now(UTC))
+    assert not any(button.label == "Sign off" for button in drawn(BORIS).button)
+    for one in items:
+        act(opened.state, deeds.tick(run, one, None))
+
+    page = drawn(BORIS)
+
+    assert any(button.label == "Sign off" for button in page.button)
+    act(opened.state, deeds.sign_off(run), ANNA)
+    assert "✓ Signed" in said(drawn(BORIS))
+
+
+def test_a_lost_database_is_told_and_the_page_works_again_when_it_is_back(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    page = drawn(BORIS)
+    with opened.state.connected() as connection:
+        connection.execute(text("ALTER TABLE checklist_event RENAME TO lost"))
+
+    box(page).check()  # type: ignore[attr-defined]
+    whole(page.run())
+    assert "does not answer" in said(page)
+    with opened.state.connected() as connection:
+        connection.execute(text("ALTER TABLE lost RENAME TO checklist_event"))
+
+    box(whole(page.run())).check()  # type: ignore[attr-defined]
+    whole(page.run())
+    assert [one.who for one in questions.journal(opened.state, today(opened.state).id)] == [BORIS.name]
+
+
+@pytest.mark.parametrize("view", ["Calendar", "Items"])
+@pytest.mark.parametrize("name", ["Daily", "Weekly", "Monthly"])
+def test_every_view_of_every_checklist_is_drawn(drawn: Drawn, view: str, name: str) -> None:
+    page = drawn(VERA, view=view, list=name)
+
+    assert page.subheader
+
+
+def test_the_calendar_shows_missed_days(drawn: Drawn) -> None:
+    page = drawn(VERA, view="Calendar")
+
+    assert "▲ Missed" in said(page)
+    assert any(button.label.startswith(":red[▲]") for button in page.button) or datetime.now(UTC).day < 3
+
+
+def edited(page: AppTest, yaml: str) -> AppTest:
+    page.text_area[0].set_value(yaml)
+    whole(page.run())
+    next(button for button in page.button if button.label == "Save").click()
+    return whole(page.run())
+
+
+def test_an_admin_edits_the_yaml_and_a_mistake_is_told_with_its_line(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    page = drawn(ANNA, view="Edit")
+    page.session_state["edit_by"] = "YAML"
+    whole(page.run())
+    before = str(page.text_area[0].value)
+
+    edited(page, before.replace("period: day", "period: never"))
+    assert any("the saved checklist:3: `period` must be" in code.value for code in page.code)
+    edited(page, before.replace("title: Daily checks", "title: Our checks"))
+
+    newest = versions.history(opened.state, versions.Folder().checklists()).newest("daily")
+    assert newest is not None and newest.checklist is not None
+    assert (newest.version, newest.checklist.title, newest.who) == (1, "Our checks", ANNA.name)
+
+
+def test_an_admin_edits_an_item_in_the_form(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    page = drawn(ANNA, view="Edit")
+
+    next(one for one in page.text_input if one.label == "Owner").set_value("the night shift")
+    next(button for button in page.button if button.label == "Save").click()
+    whole(page.run())
+
+    current = versions.history(opened.state, versions.Folder().checklists()).current()
+    assert current["daily"].items[0].owner == "the night shift"
+    shipped = versions.Folder().checklists()["daily"].items
+    assert current["daily"].items[0] == replace(shipped[0], owner="the night shift")
+    assert current["daily"].items[1:] == shipped[1:]
