@@ -14,6 +14,7 @@ from lib.alerts.engine.labels import Labelled, labelled
 from lib.alerts.engine.state import Change, Episode, Health, RuleState, Turn
 from lib.alerts.model import AlertState
 from lib.alerts.rules import Rule
+from lib.alerts.words import lasting
 from lib.metrics.base import Labels
 
 PENDING, FIRING, RESOLVED = AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED
@@ -128,7 +129,9 @@ def _present(
                 changes.append(Change(at, "recurred", episode, "the condition holds again"))
         after = _timed(episode, hold, at)
         if before is None and after.state is PENDING:
-            changes.append(Change(at, "pending", after, f"holds since {at:%H:%M:%S}; fires after {hold}"))
+            changes.append(
+                Change(at, "pending", after, f"the condition holds; it fires when it did for {lasting(hold)}")
+            )
         elif after.state is not episode.state:
             words = "the condition held long enough" if after.state is FIRING else "the rule now waits longer"
             changes.append(Change(at, after.state.value, after, words))
