@@ -17,6 +17,9 @@ from lib.ui.identity import act, actor, named
 
 NOTE, SKIP, ASSIGN, UNDO, TICK = "Add a note", "Skip, with a reason", "Assign", "Undo", "Tick"
 SIGN, WITHDRAW = "Sign off", "Withdraw"
+CARD, HEAD = "checklist_card_", "checklist_head"
+"""The keys of what is drawn anew after a click."""
+
 _INTENT, _DIALOG = "_checklist_intent", "_checklist_dialog"
 
 
@@ -31,8 +34,9 @@ class Intent:
 
 
 def intend(what: str, run: int, item: str, seen: int) -> None:
-    """Remembers a click, for the redraw that follows. For callbacks."""
+    """Remembers a click, and has only what it changes drawn anew: its card and the head. For callbacks."""
     st.session_state[_INTENT] = Intent(what, run, item, seen)
+    st.rerun([f"{CARD}{item}", HEAD] if item else HEAD)
 
 
 def from_menu(key: str, run: int, item: str, seen: int) -> None:
@@ -41,10 +45,13 @@ def from_menu(key: str, run: int, item: str, seen: int) -> None:
         intend(str(chosen), run, item, seen)
 
 
-def taken(run_id: int) -> Intent | None:
-    """The click that is to be done in this run now; it is asked for once."""
-    intent = st.session_state.pop(_INTENT, None)
-    return intent if isinstance(intent, Intent) and intent.run == run_id else None
+def taken(run_id: int, item: str) -> Intent | None:
+    """The click on this item ("": on the head) that is to be done now; it is asked for once."""
+    intent = st.session_state.get(_INTENT)
+    if not isinstance(intent, Intent) or (intent.run, intent.item) != (run_id, item):
+        return None
+    del st.session_state[_INTENT]
+    return intent
 
 
 def needs_words(intent: Intent) -> bool:

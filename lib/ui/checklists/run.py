@@ -10,12 +10,15 @@ import streamlit as st
 from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, words
+from lib.ui.checklists.acts import CARD, HEAD
 from lib.ui.checklists.words import ITEMS, RUNS
 from lib.ui.pages import PAGES, entry
 from lib.ui.panel import panel
 
 EVERY_S = 3.0
 """So soon one sees what others did."""
+
+_SEEN = "_checklist_seen"
 
 
 def board(run_id: int) -> None:
@@ -25,42 +28,63 @@ def board(run_id: int) -> None:
 
 
 def _board(run_id: int) -> None:
-    """A database that does not answer costs a redraw, not the page: the next one may succeed."""
+    """The head and a card for each item, each a fragment of its own: a click draws only its card and the head anew."""
     with panel(""):
         try:
-            _drawn(run_id)
+            run, items = _look(run_id)
         except KeyError:
             st.markdown("○ This run is not there any more: the database is another one.")
+            return
+        head = st.container(key="checklist_head")
+        for one in items:
+            with st.container(border=True, key=f"item_{one.item.key}", gap="xsmall"):
+                st.fragment(_card, key=f"{CARD}{one.item.key}")(run_id, one.item.key)
+        with head:  # last: what a click changed is in it
+            st.fragment(_progress, key=HEAD)(run.id)
 
 
-def _drawn(run_id: int) -> None:
-    now = clock.now()
-    intent = acts.taken(run_id)
-    if intent is not None and acts.needs_words(intent):
-        acts.to_dialog(intent)
-    run, items = book.items(run_id)
-    head = st.container(key="checklist_head")
-    cards = {one.item.key: st.container(border=True, key=f"item_{one.item.key}", gap="xsmall") for one in items}
-    clicked = next((one for one in items if intent is not None and one.item.key == intent.item), None)
-    if intent is not None and clicked is not None:
-        with cards[intent.item]:
+def _look(run_id: int) -> tuple[Run, list[RunItem]]:
+    """The run as it is now; the cards and the head show the same moment."""
+    st.session_state[_SEEN] = book.items(run_id)
+    return _seen()
+
+
+def _seen() -> tuple[Run, list[RunItem]]:
+    seen: tuple[Run, list[RunItem]] = st.session_state[_SEEN]
+    return seen
+
+
+def _card(run_id: int, key: str) -> None:
+    """One item, after what was clicked in it is done. A database that does not answer costs the card, not the page."""
+    with panel(""):
+        intent = acts.taken(run_id, key)
+        if intent is not None and acts.needs_words(intent):
+            acts.to_dialog(intent)
+        run, items = _seen()
+        if intent is not None and run.id == run_id:
+            clicked = next(one for one in items if one.item.key == key)
             acts.do(intent, run, acts.as_seen(clicked, intent.seen))
-        run, items = book.items(run_id)
-    with head:
-        _head(run, items, now)
-    for one in items:
-        with cards[one.item.key]:
-            _item(run, one, now)
+            run, items = _look(run_id)
+        shown = next((one for one in items if one.item.key == key), None)
+        if shown is not None:
+            _item(run, shown, clock.now())
+
+
+def _progress(run_id: int) -> None:
+    """How far the run is."""
+    intent = acts.taken(run_id, "")
+    if intent is not None:
+        acts.to_dialog(intent)
+    run, items = _seen()
+    _head(run, items, clock.now())
 
 
 def _head(run: Run, items: list[RunItem], now: datetime) -> None:
     late, over = sum(one.overdue(now) for one in items), book.is_over(run, now)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="checklist_progress"):
         st.markdown(f"**{text.esc_md(words.days(run))}**", width="content")
-        if run.state is not RunState.OPEN or over:
-            st.markdown(
-                words.badge(RUNS[run.state if run.state is not RunState.OPEN else RunState.PARTIAL]), width="content"
-            )
+        if run.state is not RunState.OPEN:
+            st.markdown(words.badge(RUNS[run.state]), width="content")
         if late and not over:
             st.markdown(f":red-badge[▲ {late} overdue]", width="content")
         _signed(run, now)
@@ -153,8 +177,9 @@ def _link(address: str) -> None:
     """Leads to the page that shows more, with the range that the evidence is about."""
     path, _, query = address.partition("?")
     if path.strip("/") in {one.url_path for one in PAGES}:
-        page = entry(path.strip("/"))
-        st.page_link(str(page.path), label=page.title, icon=page.icon, query_params=dict(parse_qsl(query)))
+        one = entry(path.strip("/"))
+        page = st.Page(one.path, title=one.title, icon=one.icon, url_path=one.url_path)
+        st.page_link(page, label=one.title, icon=one.icon, query_params=dict(parse_qsl(query)))
 
 
 def _facts(run: Run, one: RunItem, now: datetime) -> str:
@@ -167,7 +192,10 @@ def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:
     detail = evidence.detail if evidence is not None else ""
     if not (one.item.why or one.item.how or detail):
         return
-    with st.expander("Why and how", key=f"why_{run.id}_{one.item.key}", type="compact"):
+    shown = st.expander("Why and how", key=f"why_{run.id}_{one.item.key}", type="compact", on_change="rerun")
+    if not shown.open:
+        return  # most never are: a card costs less without
+    with shown:
         for part in (one.item.why, one.item.how):
             if part:
                 st.text(text.visible(part))
