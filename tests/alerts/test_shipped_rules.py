@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lib.alerts.engine.asking import plan
 from lib.alerts.rules import Rule, load_rules
-from lib.status import AlertingStatus, SourceStatus, TargetStatus, WorkerStatus
-from lib.status_metrics import StatusCollector
 from lib.ui.pages import PAGES
 
 ROOT = Path(__file__).parents[2]
 OWN = load_rules(ROOT / "deploy/prometheus/halo-ops-rules.yml")
 RULES = (*load_rules(ROOT / "deploy/prometheus/rules.yml"), *OWN)
 RUNBOOKS = (ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-ELSEWHERE = {
-    "halo_ops_disk_free_ratio", "halo_ops_backup_age_seconds", "halo_ops_new_error_patterns", "halo_ops_checklist_overdue",
-}  # fmt: skip
-"""Written by other parts; until one is there its rule says that it was never seen."""
+NOT_YET = {"halo_ops_new_error_patterns"}
+"""Nobody writes it yet: its rule says that it was never seen."""
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -31,8 +25,8 @@ def test_every_rule_has_a_runbook_and_a_page(rule: Rule) -> None:
     pages = {f"/{page.url_path}" for page in PAGES} | {"/alerts", "/checklists"}
 
     assert anchor == rule.name.lower()
-    assert rule.annotations["dashboard"] in pages
-    assert rule.severity in ("critical", "warning")
+    assert rule.annotations["dashboard"].partition("?")[0] in pages
+    assert rule.severity in ("critical", "warning", "info")
 
 
 @pytest.mark.parametrize("name", [rule.name for rule in RULES] + ["NoData", "RuleError", "RuleLimit", "ChannelBroken"])
@@ -43,14 +37,16 @@ def test_every_runbook_says_what_it_means_what_to_look_at_and_what_to_do(name: s
     assert [word for word in ("**Means.**", "**Look at.**", "**Do.**") if word not in text] == []
 
 
-def test_every_figure_that_the_own_rules_ask_for_is_written() -> None:
-    status = WorkerStatus(
-        NOW, NOW, newest_log=NOW, scrapes=(TargetStatus("a", up=True),), probes=(TargetStatus("a", up=True),),
-        metric_source=SourceStatus("p", "p"), alerting=AlertingStatus(last_eval=NOW),
-    )  # fmt: skip
-    families = StatusCollector(lambda: status).collect()
-    written = {sample.name for family in families for sample in family.samples} | {"halo_ops_delivery_broken"}
+def test_every_figure_that_the_own_rules_ask_for_is_written_somewhere() -> None:
+    product = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "lib").rglob("*.py"))
 
-    asked = {metric for rule in OWN for metric in plan(rule.expression).metrics}
+    asked = {metric.removesuffix("_total") for rule in OWN for metric in plan(rule.expression).metrics}
 
-    assert asked - written == ELSEWHERE
+    assert len(asked) > 10
+    assert {name for name in asked if not is_written(name, product)} == NOT_YET
+
+
+def is_written(name: str, product: str) -> bool:
+    """Whether the product names the figure, whole or by the kind that its family is made of."""
+    family = re.sub(r"^halo_ops_(scrape|probe)_", "halo_ops_{kind}_", name)
+    return f'"{name}"' in product or f'"{family}"' in product

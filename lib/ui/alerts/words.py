@@ -111,6 +111,8 @@ def page_of(rule: str, annotations: Mapping[str, str]) -> str:
 def runbook(alert: Any) -> str:
     """The address of its runbook; "" where there is none, or where somebody else wrote it: that stays text."""
     address = str(alert.annotations.get("runbook_url", "") or alert.annotations.get("runbook", ""))
+    if alert.origin not in PUSHED and address.startswith("/runbooks"):
+        return address  # a page of our own
     if alert.origin in PUSHED or urlsplit(address).scheme not in ("http", "https"):
         return ""
     return address
