@@ -12,6 +12,7 @@ import pytest
 
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
+from lib.alerts.rulebook import Rulebook
 from lib.errors import Refused
 from lib.identity.roles import Actor, Role, Via
 from lib.state import audit
@@ -209,3 +210,26 @@ def test_an_operator_cannot_change_a_rule(state: State) -> None:
         audit.act(state, Actor("olga", Role.OPERATOR, Via.OIDC), raised(state))
 
     assert numbers(state) == []
+
+
+def test_what_the_page_shows_as_in_force_is_what_the_engine_evaluates(state: State) -> None:
+    book = Rulebook(SHIPPED, state=state)
+    shipped = book.rules
+    audit.act(state, ANNA, raised(state, 2000))
+    audit.act(state, ANNA, editing.save(None, OWN, WHY, files=SHIPPED))
+    audit.act(state, ANNA, editing.remove(standing(state, "SlowResponseTime"), WHY))
+
+    assert book.follow()
+    assert book.problem == ""
+    shown = {name: one for name, one in editing.standings(state, SHIPPED).items() if not one.removed}
+    assert {rule.name: rule.expression for rule in book.rules} == {
+        name: rule.expression for name, one in shown.items() if (rule := editing.read(one.text, one)[0])
+    }
+
+    audit.act(state, ANNA, editing.reset(standing(state), WHY))
+    audit.act(state, ANNA, editing.enable(standing(state, "SlowResponseTime"), WHY))
+    audit.act(state, ANNA, editing.remove(standing(state, "Mine"), WHY))
+
+    assert book.follow()
+    assert sorted(map(repr, book.rules)) == sorted(map(repr, shipped))
+    assert book.problem == ""
