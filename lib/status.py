@@ -183,7 +183,7 @@ class WorkerStatus:
 
     `unreadable` are log files that cannot be read, with the reason; `not_followed` says why none is followed, "" otherwise.
     `replaced` are the stores that began anew since the start because their file was damaged, with the name that the old
-    file has now. `checklist_overdue` counts items (None: not known).
+    file has now. `checklist_overdue` counts items, `new_error_patterns` new kinds of error that come often (None: not known).
     `metric_source` is the remote metric store, None where metrics are in the embedded one.
     """
 
@@ -202,6 +202,7 @@ class WorkerStatus:
     not_followed: str = ""
     alerting: AlertingStatus = AlertingStatus()
     checklist_overdue: int | None = None
+    new_error_patterns: int | None = None
     watch: WatchStatus = WatchStatus()
 
     @property

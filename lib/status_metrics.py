@@ -32,6 +32,11 @@ class StatusCollector(Collector):
         if status.checklist_overdue is not None:
             late = float(status.checklist_overdue)
             yield _gauge("halo_ops_checklist_overdue", "Checklist items that should be done by now.", [((), late)])
+        if status.new_error_patterns is not None:
+            new = float(status.new_error_patterns)
+            yield _gauge(
+                "halo_ops_new_error_patterns", "New kinds of error, ten times or more in 15 minutes.", [((), new)]
+            )
         yield from _tail_families(status)
         yield _gauge(
             "halo_ops_lost_bytes", "Log bytes lost unread in the last 24 h.", [((), float(status.gaps.lost_bytes))]

@@ -36,6 +36,7 @@ from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
 from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
+from lib.signals import errors
 from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerStatus
 from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
@@ -66,6 +67,7 @@ class Worker:
         self._imports = ImportStatus()
         self._mended = False
         self._overdue: int | None = None
+        self._new_errors: int | None = None
         self._gaps, self._gaps_told, self._gaps_at = GapStatus(), -1.0, self._started_at
         self._spool = spool.folder_of(settings.data_dir)
         self._database = stores.log_database
@@ -87,6 +89,7 @@ class Worker:
         self._importing = self._loop("import", IMPORT_S, self._take_in)
         self._asking = self._loop("scrape and probe", BEAT_S, self._ask)
         self._loop("freshness", LOOK_S, self._look)
+        self._loop("new errors", METRICS_S, self._look_for_new_errors)
         if stores.prometheus is not None:
             self._loop("metric freshness", METRICS_S, self._look_at_metrics)
         if stores.log_database:
@@ -142,6 +145,7 @@ class Worker:
             metric_source=self._metric_source,
             alerting=self._alerting.status(),
             checklist_overdue=self._overdue,
+            new_error_patterns=self._new_errors,
             watch=self._watch.status,
         )
 
@@ -184,6 +188,9 @@ class Worker:
             unread=int(found["records"].sum() - lost["records"].sum()),
         )
         self._gaps_told, self._gaps_at = told, now
+
+    def _look_for_new_errors(self) -> None:
+        self._new_errors = errors.bursts(self._stores.stores, self._clock())
 
     def _look_at_metrics(self) -> None:
         """How fresh the remote store's samples are; a failure is told and has the loop look less often."""
