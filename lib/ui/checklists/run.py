@@ -144,7 +144,7 @@ def _box(run: Run, one: RunItem, still: bool) -> None:
     st.session_state[key] = one.state is ItemState.DONE
     what = acts.UNDO if one.state is ItemState.DONE else acts.TICK
     st.checkbox(
-        f"**{text.esc_md(one.item.title)}**", key=key, disabled=still or one.state is ItemState.SKIPPED, width="stretch",
+        f"**{text.esc_md(one.item.title)}**", key=key, disabled=still or one.state is ItemState.SKIPPED, width="stretch", wrap=True,
         on_change=acts.intend, args=(what, run.id, one.item.key, one.seen),
     )  # fmt: skip
 
