@@ -87,7 +87,7 @@ def compared(names: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
     ]
     kinds = sorted({key for one in outcomes for key in one.by_channel()})
     for channel, kind in kinds:
-        words = f"    {channel}: {_KINDS[Kind(kind)][0]}"
+        words = f"… {channel}: {_KINDS[Kind(kind)][0]}"
         lines.append((words, [text.number(one.by_channel().get((channel, kind), 0)) for one in outcomes]))
     for why in [why for why in _HELD if any(one.held.get(why) for one in outcomes)]:
         lines.append((_HELD[why], [text.number(one.held.get(why, 0)) for one in outcomes]))
