@@ -43,8 +43,7 @@ def result(asked: Asked, found: Replayed) -> None:
         height=90 + 70 * len(names),
         alt=_alt(names, found),
     )
-    st.dataframe(compared(names, found.outcomes), key="replay_compared", width="stretch", height="content",
-                 column_config={"": st.column_config.TextColumn("", width=260)}, hide_index=True)  # fmt: skip
+    st.table(compared(names, found.outcomes).set_index(""))
     _details(names, found.outcomes)
 
 
@@ -88,7 +87,7 @@ def compared(names: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
     ]
     kinds = sorted({key for one in outcomes for key in one.by_channel()})
     for channel, kind in kinds:
-        words = f"    {channel}: {_KINDS[Kind(kind)][0]}"
+        words = f"… {channel}: {_KINDS[Kind(kind)][0]}"
         lines.append((words, [text.number(one.by_channel().get((channel, kind), 0)) for one in outcomes]))
     for why in [why for why in _HELD if any(one.held.get(why) for one in outcomes)]:
         lines.append((_HELD[why], [text.number(one.held.get(why, 0)) for one in outcomes]))
@@ -157,7 +156,7 @@ def _details(names: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     outcome = outcomes[list(names).index(chosen)]
     left, right = st.columns(2, gap="medium")
     with left:
-        st.caption(f"Alerts, newest first: {text.number(outcome.pending)}")
+        st.caption(f"Alerts, newest first: {text.number(len(outcome.spans))}")
         _spans(outcome)
     with right:
         st.caption(f"Notices, newest first: {text.number(len(outcome.notices))}")
@@ -174,11 +173,12 @@ def _spans(outcome: Outcome) -> None:
     moment = {name: st.column_config.DatetimeColumn(words, format="D MMM HH:mm:ss", width=125)
               for name, words in (("pending", "Pending"), ("firing", "Fired"), ("ended", "Ended"))}  # fmt: skip
     columns = {**moment, "lasted": st.column_config.TextColumn("Fired for", width=100), "labels": "Labels"}
-    cards.table(frame, key="replay_alerts", topic="replayed alerts", columns=columns, height=320)
+    cards.table(frame, key="replay_alerts", topic="replayed alerts", columns=columns, height=_height(frame))
 
 
 def _line(span: Span, outcome: Outcome) -> dict[str, Any]:
-    own = {"alertname", *outcome.rule.labels} if span.labels else set()
+    about_it = ("alertname", outcome.rule.name) not in span.labels  # NoData and the like
+    own = set() if about_it else {"alertname", *outcome.rule.labels}
     labels = ", ".join(f"{name}={value}" for name, value in span.labels if name not in own)
     lasted = ((span.ended_at or outcome.end) - span.fired_at) if span.fired_at else None
     return {
@@ -205,4 +205,9 @@ def _notices(outcome: Outcome) -> None:
         "firing": st.column_config.NumberColumn("Firing", width=65),
         "resolved": st.column_config.NumberColumn("Resolved", width=75),
     }
-    cards.table(frame, key="replay_notices", topic="replayed notices", columns=columns, height=320)
+    cards.table(frame, key="replay_notices", topic="replayed notices", columns=columns, height=_height(frame))
+
+
+def _height(frame: pd.DataFrame) -> int | None:
+    """Few rows are shown whole."""
+    return 320 if len(frame) > 8 else None
