@@ -132,10 +132,10 @@ class Fields:
             if time.monotonic() < until:
                 return known
             found = plans_of(self._connection.field_caps(wanted(free)), free)
-            plans = _by_event_time(found, self._connection)
+            plans, certain = _by_event_time(found, self._connection)
             if len(self._known) > _MOST_SETS:
                 self._known.clear()
-            fresh_s = self._fresh_s if plans else min(self._fresh_s, _EMPTY_S)
+            fresh_s = self._fresh_s if plans and certain else min(self._fresh_s, _EMPTY_S)
             self._known[free] = (time.monotonic() + fresh_s, plans)
             return plans
 
@@ -191,16 +191,25 @@ def _path(name: str, kinds: Mapping[str, str]) -> Path | None:
     return Path(name, "object", name) if kind in ("object", "nested") else None
 
 
-def _by_event_time(plans: tuple[Plan, ...], connection: Connection) -> tuple[Plan, ...]:
-    """The event's own time where every record has it, else the next date field that the index has."""
+def _by_event_time(plans: tuple[Plan, ...], connection: Connection) -> tuple[tuple[Plan, ...], bool]:
+    """The event's own time where every record has it, else the next date field; and whether there were records to tell by."""
     doubtful = [plan for plan in plans if len(plan.paths("ts")) > 1]
-    body = [
-        {"size": 0, "track_total_hits": 1, "terminate_after": 1, "query": {"bool": {"must_not": [_has(plan.ts)]}}}
+    kinds = ("filter", "must_not")
+    searches = [
+        (
+            plan.indices,
+            {"size": 0, "track_total_hits": 1, "terminate_after": 1, "query": {"bool": {kind: [_has(plan.ts)]}}},
+        )
         for plan in doubtful
+        for kind in kinds
     ]
-    found = connection.search([(plan.indices, search) for plan, search in zip(doubtful, body, strict=True)])
-    lacking = {plan for plan, answer in zip(doubtful, found, strict=True) if answer["hits"]["total"]["value"]}
-    return tuple(_with_ts(plan, plan.paths("ts")[1 if plan in lacking else 0 :][:1]) for plan in plans)
+    found = [bool(answer["hits"]["total"]["value"]) for answer in connection.search(searches)]
+    told = dict(zip(doubtful, zip(found[::2], found[1::2], strict=True), strict=True))
+    own = {plan for plan, (having, lacking) in told.items() if having and not lacking}
+    chosen = tuple(
+        _with_ts(plan, plan.paths("ts")[0 if plan in own or plan not in told else 1 :][:1]) for plan in plans
+    )
+    return chosen, all(any(pair) for pair in told.values())
 
 
 def _with_ts(plan: Plan, paths: tuple[Path, ...]) -> Plan:
