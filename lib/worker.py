@@ -36,7 +36,7 @@ from lib.loop import Loop
 from lib.metrics.prometheus_refusal import NAME
 from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
-from lib.signals import errors
+from lib.signals.bursts import bursts
 from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerStatus
 from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
@@ -190,7 +190,7 @@ class Worker:
         self._gaps_told, self._gaps_at = told, now
 
     def _look_for_new_errors(self) -> None:
-        self._new_errors = errors.bursts(self._stores.stores, self._clock())
+        self._new_errors = bursts(self._stores.stores, self._clock())
 
     def _look_at_metrics(self) -> None:
         """How fresh the remote store's samples are; a failure is told and has the loop look less often."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -111,24 +111,6 @@ def new_error_patterns(stores: Stores, window: Window) -> pd.DataFrame:
     new = found[~(found["first_ever"] < pd.Timestamp(window.start).floor("min"))]
     columns = ["pattern_id", "pattern", "level", "records", "first_seen", "last_seen", "sure"]
     return new[columns].reset_index(drop=True)
-
-
-BURST = timedelta(minutes=15)
-BURST_RECORDS = 10
-
-
-def bursts(stores: Stores, now: datetime) -> int | None:
-    """How many kinds of error came BURST_RECORDS times or more in the last BURST and were never there before.
-
-    None where nobody can say: the log does not reach back before that, or the store does not know when one came first.
-    Raises SourceError.
-    """
-    oldest = stores.logs.oldest()
-    if oldest is None or oldest > now - 2 * BURST:
-        return None
-    many = new_error_patterns(stores, Window(now - BURST, now + timedelta(minutes=1)))
-    many = many[many["records"] >= BURST_RECORDS]
-    return int(many["sure"].sum()) if many.empty or many["sure"].any() else None
 
 
 def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:

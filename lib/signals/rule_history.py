@@ -15,6 +15,8 @@ MOST_POINTS = 2_016
 
 FLOOR = timedelta(seconds=15)
 
+_NO_SPREAD: dict[str, Any] = {"values": 0} | dict.fromkeys(("p50", "p95", "p99", "max", "min", "counts", "edges"))
+
 
 def rule_share(stores: Stores, window: Window, *, expression: str) -> dict[str, float | None]:
     """`share` (0–1) of the kept moments of the window at which a condition gave any series; None where nothing is kept.
@@ -34,21 +36,21 @@ def rule_spread(stores: Stores, window: Window, *, expression: str) -> dict[str,
     """The values of an expression over the window, all series together: `p50`, `p95`, `p99`, `max`, `min`, and `counts`
     of 40 equal bins with their `edges`; `values` is how many there were, `covered_s` how far the store reaches back.
 
-    Without a number: {"values": 0, "covered_s": …}. Infinite values count in the maximum only. Raises QueryError, SourceError.
+    Without a number `values` is 0 and the others are None. Infinite values count in the maximum only. Raises QueryError, SourceError.
     """
     reach = _kept(stores, window)
     if reach is None:
-        return {"values": 0, "covered_s": 0.0}
+        return _NO_SPREAD | {"covered_s": 0.0}
     found = stores.metrics.range(expression, reach, reach.step(MOST_POINTS, floor=FLOOR))
     numbers = found.values[found.present & ~np.isnan(found.values)]
     finite = numbers[np.isfinite(numbers)]
-    answer: dict[str, Any] = {"values": int(numbers.size), "covered_s": reach.length.total_seconds()}
+    covered_s = reach.length.total_seconds()
     if not finite.size:
-        return answer | {"values": 0}
+        return _NO_SPREAD | {"covered_s": covered_s}
     p50, p95, p99 = np.quantile(finite, (0.5, 0.95, 0.99))
     counts, edges = np.histogram(finite, bins=40)
-    return answer | {
-        "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(numbers.max()), "min": float(numbers.min()),
+    return {
+        "values": int(numbers.size), "covered_s": covered_s, "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(numbers.max()), "min": float(numbers.min()),
         "counts": counts.tolist(), "edges": edges.tolist(),
     }  # fmt: skip
 

@@ -56,17 +56,6 @@ def test_a_pattern_is_new_only_if_the_preceding_period_was_watched_and_had_none_
     assert not errors.error_patterns(busy, WHOLE)["is_new"].any()  # nothing is known of the three hours before
 
 
-def test_a_burst_is_a_kind_of_error_that_was_never_there_and_comes_often(
-    busy: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rare = errors.bursts(busy, NEW_ERROR + timedelta(minutes=14))
-    monkeypatch.setattr(errors, "BURST_RECORDS", 3)  # the new one came three times by then
-
-    assert rare == 0
-    assert errors.bursts(busy, NEW_ERROR + timedelta(minutes=14)) == 1
-    assert errors.bursts(busy, START + timedelta(minutes=20)) is None  # the log began too shortly before
-
-
 def test_samples_of_a_pattern_are_its_newest_records_with_their_stack(busy: Stores) -> None:
     name = errors.error_patterns(busy, HOUR).set_index("pattern").loc[NEW_PATTERN, "pattern_id"]
 

@@ -30,6 +30,8 @@ TOPICS = (overview, errors, performance, queues, leads, system, health, logs, ex
 PARAMETERS: dict[str, dict[str, str]] = {
     "rule_limit": {"rule": "QueueBacklog"},
     "rule_series": {"rule": "QueueBacklog"},
+    "rule_share": {"expression": "queue_size > 1000"},
+    "rule_spread": {"expression": "queue_size"},
     "metric_seen": {"metric": "up"},
     "field_seen": {"field": "level"},
     "pattern_trend": {"pattern_id": "none"},
@@ -43,8 +45,9 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "label_values": {"metric": "up", "label": "instance"},
     "route_latency": {"method": "GET", "route": "/api/leads"},
 }
-KNOWN_WITHOUT_DATA = {"rule_limit", "verdicts", "explore_range"}
-"""These say something without data: the limit of a rule, that there is no data, and the step of a question."""
+KNOWN_WITHOUT_DATA = {"rule_limit", "rule_share", "rule_spread", "verdicts", "explore_range"}
+"""These say something without data: the limit of a rule, that there is no data, the step of a question, and how
+far the store reaches back."""
 
 
 def ask(name: str, stores: Stores, window: Any) -> Any:
