@@ -50,7 +50,8 @@ def rule_spread(stores: Stores, window: Window, *, expression: str) -> dict[str,
     p50, p95, p99 = np.quantile(finite, (0.5, 0.95, 0.99))
     counts, edges = np.histogram(finite, bins=40)
     return {
-        "values": int(numbers.size), "covered_s": covered_s, "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(numbers.max()), "min": float(numbers.min()),
+        "values": int(numbers.size), "covered_s": covered_s,
+        "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(numbers.max()), "min": float(numbers.min()),
         "counts": counts.tolist(), "edges": edges.tolist(),
     }  # fmt: skip
 
