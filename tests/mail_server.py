@@ -29,6 +29,7 @@ class Mailbox:
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     tls_seen: list[bool] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    met: list[SMTP] = field(default_factory=list)
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
@@ -36,6 +37,7 @@ class Mailbox:
         """Greets."""
         session.host_name = hostname
         self.commands.append("EHLO")
+        self.met.append(server)
         return answers
 
     async def handle_RCPT(
@@ -85,4 +87,11 @@ def mail_server(
     try:
         yield box
     finally:
+        for server in box.met:  # a client that went away in the middle leaves its connection open
+            controller.loop.call_soon_threadsafe(_hang_up, server)
         controller.stop()
+
+
+def _hang_up(server: SMTP) -> None:
+    if server.transport is not None:
+        server.transport.abort()

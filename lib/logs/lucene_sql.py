@@ -53,6 +53,16 @@ def value(field: str) -> Sql:
     return Sql("coalesce(json_extract_string(fields, ?), json_extract_string(fields, ?))", (whole, nested))
 
 
+def _is_numeric(field: str) -> Sql:
+    """Whether what the JSON has under the name is a number, not a text that looks like one."""
+    whole, nested = (_pointer([field]), _pointer(field.split(".")))
+    return Sql(
+        "(coalesce(nullif(json_type(fields, ?), 'NULL'), json_type(fields, ?), '') "
+        "IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'))",
+        (whole, nested),
+    )
+
+
 def _column(field: str) -> str:
     return field  # only asked for names in KINDS: nobody's words
 
@@ -122,4 +132,6 @@ def _end(field: str, kind: Kind, end: str, sign: str, given: list[tuple[str, str
         return Sql(f"{_column(field)} {sign} CAST(? AS DOUBLE)", (end,))
     if kind is Kind.JSON and all(is_number(other) for other, _ in given):
         return _as_number(field) + Sql(f"{sign} CAST(? AS DOUBLE)", (end,))
+    if kind is Kind.JSON:  # a number is neither above nor below a word
+        return Sql("(NOT ") + _is_numeric(field) + "AND " + value(field) + Sql(f"{sign} ?)", (end,))
     return value(field) + Sql(f"{sign} ?", (end,))

@@ -11,6 +11,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
+from weakref import WeakSet
 
 import orjson
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -77,13 +78,21 @@ class Inbox:
 
     async def serve_mail(self, port: int) -> Callable[[], Awaitable[None]]:
         """Listens on loopback; what is returned ends it."""
-        loop = asyncio.get_running_loop()
-        listening = await loop.create_server(
-            lambda: SMTP(self, hostname="demo.invalid", ident="demo", loop=loop), "127.0.0.1", port
-        )
+        loop, lines = asyncio.get_running_loop(), WeakSet[SMTP]()
+
+        def answer() -> SMTP:
+            line = SMTP(self, hostname="demo.invalid", ident="demo", loop=loop)
+            lines.add(line)
+            return line
+
+        listening = await loop.create_server(answer, "127.0.0.1", port)
 
         async def end() -> None:
             listening.close()
+            for line in lines:
+                if line.transport is not None:
+                    line.transport.close()
             await listening.wait_closed()
+            await asyncio.sleep(0)  # the lines are closed by the loop's next turn
 
         return end

@@ -120,7 +120,7 @@ def test_from_the_link_on_a_phone_to_acknowledged_and_silenced(night: Night, pho
     page.get_by_label("Why (needed)").fill("known, ticket 17")
     page.get_by_role("button", name="Silence", exact=True).first.click()
 
-    expect(page.get_by_text("silenced by Nadia")).to_be_visible()
+    expect(page.get_by_text("✚ silenced by Nadia")).to_be_visible()
     expect(page).to_have_title("(1) Halo Ops")
 
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 from lib.metrics.duckdb import DuckMetrics
 from tests.rule_past import write_days
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def rules_server(tmp_path_factory: pytest.TempPathFactory, app_server: Callable[..., object]) -> Iterator[str]:

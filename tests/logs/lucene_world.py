@@ -135,8 +135,13 @@ def _value(record: dict[str, Any], field: str) -> Any:
     return None if held is None else _as_text(held)
 
 
+class _Number(str):
+    """The text of what is a number in the JSON."""
+
+
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return _Number(text) if type(value) in (int, float) else text
 
 
 def _leaf(node: Term | Phrase | Wildcard | Range | Exists, field: str, value: Any) -> bool:  # noqa: PLR0911 - as above
@@ -182,6 +187,8 @@ def _between(node: Range, kind: Kind, value: Any) -> bool:
         if not is_number(value):
             return False
         read, value = float, float(value)
+    elif isinstance(value, _Number):
+        return False  # a number is neither above nor below a word
     if kind is Kind.EXACT and value == "":
         return False
     low = node.low is None or (value >= read(node.low) if node.with_low else value > read(node.low))

@@ -60,6 +60,18 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Indices]:
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("text", "selected"), [(r"n:<\\", 0), ("n:<a", 0), ("n:>a", 0), ("n:<5", 30), (r"odd\/\~key:<a", 85)]
+)
+def test_a_number_is_neither_above_nor_below_a_word(
+    embedded: DuckLogs, remote: Indices, text: str, selected: int
+) -> None:
+    """Regression: the embedded store compared a number with a word as if it were one."""
+    query = LogQuery(SPAN, lucene=text)
+
+    assert (embedded.count(query), remote.count(query)) == (selected, selected)
+
+
 @given(st.lists(queries, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indices, texts: list[str]) -> None:
