@@ -76,7 +76,7 @@ def rule_series(
     limit, step = found[1], metric_step(window)
     answer = stores.metrics.range(widened(limit.expression, step), evenly(window), step)
     shown = np.where(answer.present, answer.values, np.nan) * UNITS.get(rule, ("", 1.0))[1]
-    rows = _rows_of(answer.labels, alerts) if alerts else _worst(answer.labels, shown, limit.operator)
+    rows = _rows_of(answer.labels, alerts) if alerts else _furthest(answer.labels, shown, limit.operator)
     index = answer.wide("").index
     return empty_if_unknown(tidy(pd.DataFrame({name: shown[row] for name, row in rows.items()}, index=index)))
 
@@ -96,7 +96,7 @@ def _rows_of(series: Sequence[Labels], alerts: tuple[tuple[tuple[str, str], ...]
     return rows
 
 
-def _worst(series: Sequence[Labels], values: np.ndarray[Any, np.dtype[np.float64]], operator: str) -> dict[str, int]:
+def _furthest(series: Sequence[Labels], values: np.ndarray[Any, np.dtype[np.float64]], operator: str) -> dict[str, int]:
     """The series that come nearest to the limit or are furthest over it, by name."""
     low = operator.startswith("<")
     known = [row for row in range(len(series)) if not np.isnan(values[row]).all()]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lib.checklists import evidence
 from lib.metrics.base import MetricStore, Result
 from lib.signals import SIGNALS
 from lib.stores import Stores
@@ -73,6 +74,16 @@ def listen(stores: Stores, windows: list[Window]) -> Listening:
             signal(replace(stores, metrics=listening), window, **PARAMETERS.get(name, {}))
         for rule in stores.rules:
             listening.instant(rule.expression, window.end)
+    return listening
+
+
+def listen_to_all(stores: Stores, windows: list[Window]) -> Listening:
+    """The same, and every evidence of the checklists."""
+    listening = listen(stores, windows)
+    heard = replace(stores, metrics=listening)
+    for window in windows:
+        for key in evidence.TABLE:
+            evidence.collect(key, heard, window, None, {}, around=evidence.Around(now=window.end))
     return listening
 
 

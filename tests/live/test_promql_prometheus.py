@@ -17,7 +17,7 @@ from lib.metrics.ingest import Samples
 from lib.stores import Stores
 from lib.window import Window
 from tests import seed
-from tests.live.asked import Listening, Question, listen, unheard
+from tests.live.asked import Listening, Question, listen_to_all, unheard
 from tests.real_prometheus import Points, Prometheus, points_of, serving
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -76,7 +76,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Listening,
         metrics.append(raw)
         windows = [Window.last(length, seed.NOW - timedelta(minutes=ago)) for length, ago in WINDOWS]
         both = replace(stores, metrics=metrics)
-        listening = listen(both, [*windows, seed.QUIET])
+        listening = listen_to_all(both, [*windows, seed.QUIET])
         with serving(folder, raw) as prometheus:
             yield listening, both, prometheus
         metrics.close()
