@@ -34,7 +34,7 @@ test: $(DEV_ENV) tools ## all set-up and every functional test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) -n 2 --dist loadfile -m "not bench and not faults and not browser"
-	$(PYTEST) -n 2 --dist loadfile -m "browser and not bench"  # apart: the browser's driver keeps an event loop of its own
+	$(PYTEST) -m "browser and not bench"  # apart and one by one: a browser, its page and its server fill two cores
 
 bench: $(DEV_ENV) tools ## the speed promises, as ratios measured side by side in one run
 	$(PYTEST) -s -m "bench and not browser" tests/bench
