@@ -34,7 +34,8 @@ test: $(DEV_ENV) tools ## all set-up and every functional test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) -n 2 --dist loadfile -m "not bench and not faults and not browser"
-	$(PYTEST) -m "browser and not bench"  # apart and one by one: a browser, its page and its server fill two cores
+	@# apart and one by one: a browser, its page and its server fill two cores; what failed has one more try by itself
+	$(PYTEST) -m "browser and not bench" || $(PYTEST) --last-failed -m "browser and not bench"
 
 bench: $(DEV_ENV) tools ## the speed promises, as ratios measured side by side in one run
 	$(PYTEST) -s -m "bench and not browser" tests/bench

@@ -36,6 +36,7 @@ def test_a_deep_link_that_is_the_first_request_of_a_server_gets_the_frame(
 
 def test_the_range_survives_a_change_of_page_and_is_in_its_address(wall: str, visit: Visit, poll: Poll) -> None:
     page = visit(f"{wall}/?range=3h&refresh=Off")
+    page.get_by_role("combobox", name="Refresh").wait_for()  # a control that is not there yet cannot keep its value
 
     page.get_by_role("link", name="States").click()
 
