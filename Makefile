@@ -17,7 +17,7 @@ demo: $(RUN_ENV) ## simulator + dashboard on this machine; prints the address; C
 run: $(RUN_ENV) ## the dashboard on your own settings (environment or .env; see .env.example)
 	@exec $(BIN)/python app.py
 
-UNIT := tests/alerts tests/collect tests/logs tests/metrics tests/signals tests/telemetry tests/ui $(wildcard tests/test_*.py)
+UNIT := tests/alerts/test_rules.py tests/alerts/engine/test_step.py tests/collect tests/logs tests/metrics tests/signals tests/telemetry tests/ui $(wildcard tests/test_*.py)
 
 check: $(DEV_ENV) ## format, lint, types, unit tests
 	$(BIN)/ruff format --check .
