@@ -53,14 +53,6 @@ def toggle_pause() -> None:
     st.session_state[PAUSED] = not is_paused()
 
 
-def in_address() -> dict[str, str]:
-    """What a link to another page has to add for the range: nothing, as Streamlit carries the controls that the address keeps.
-
-    A link that adds them has them twice in the new address.
-    """
-    return {}
-
-
 def compares() -> bool:
     """Whether the viewer asked to see the period before as well."""
     return _state(COMPARE, "").lower() == "true"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import smtplib
 import socket
 import ssl
@@ -36,7 +35,6 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
     keep_trailing_newline=True,
 )
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +145,6 @@ class EmailChannel:
         message.add_alternative(html, subtype="html")
         message.set_boundary(f"=_{words.digest(notice.key)}")
         return message
-
-
-def is_address(text: str) -> bool:
-    """Whether a setting is a plain mail address."""
-    return _ADDRESS.fullmatch(text) is not None and text.isascii()
 
 
 def _receipt(refused: dict[str, tuple[int, bytes]], asked: int, took_ms: float) -> Receipt:

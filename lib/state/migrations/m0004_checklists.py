@@ -3,18 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
+from lib.state.append_only import leave_to_owner, refuse_changes
+
 revision = "0004"
 down_revision = "0003"
 
 _WHEN = sa.DateTime(timezone=True)
-_REFUSAL = "what was done in a checklist is append-only"
-_NOBODY_ELSE = """
-DO $$ DECLARE other record; BEGIN
-  FOR other IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
-    WHERE table_schema = current_schema() AND table_name = 'checklist_event' AND grantee <> current_user
-  LOOP EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON checklist_event FROM %I', other.grantee); END LOOP;
-END $$
-"""
 
 
 def upgrade() -> None:
@@ -33,7 +27,8 @@ def upgrade() -> None:
     )
     _runs()
     _events()
-    _append_only()
+    refuse_changes("checklist_event", "what was done in a checklist is append-only")
+    leave_to_owner("checklist_event")
 
 
 def _runs() -> None:
@@ -79,22 +74,3 @@ def _events() -> None:
     )
     op.create_index("checklist_event_run", "checklist_event", ["run_id"])
     op.create_index("checklist_event_item", "checklist_event", ["checklist", "item", "kind", "id"])
-
-
-def _append_only() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER checklist_event_no_{change.lower()} BEFORE {change} ON checklist_event "
-                f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-            )
-        return
-    op.execute(
-        "CREATE FUNCTION checklist_event_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER checklist_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON checklist_event "
-        "FOR EACH STATEMENT EXECUTE FUNCTION checklist_event_append_only()"
-    )
-    op.execute(_NOBODY_ELSE)

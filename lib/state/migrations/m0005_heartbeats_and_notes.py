@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from lib.state.append_only import refuse_changes
+
 revision = "0005"
 down_revision = "0004"
 
@@ -38,18 +40,4 @@ def upgrade() -> None:
         sa.Column("who", sa.String(255), primary_key=True),
         sa.Column("at", _WHEN, nullable=False),
     )
-    if op.get_bind().dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER note_no_{change.lower()} BEFORE {change} ON note "
-                "BEGIN SELECT RAISE(ABORT, 'notes are append-only'); END"
-            )
-        return
-    op.execute(
-        "CREATE FUNCTION note_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'notes are append-only'; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER note_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON note "
-        "FOR EACH STATEMENT EXECUTE FUNCTION note_append_only()"
-    )
+    refuse_changes("note", "notes are append-only")

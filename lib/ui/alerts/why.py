@@ -51,17 +51,6 @@ _COLUMNS = {
 }
 
 
-def of_gone(fingerprint: str) -> bool:
-    """The story of an alert that was only pending and of which no row is kept; whether there is one."""
-    moment = clock.now()
-    found = asked.story((fingerprint,), _minute(moment - 30 * DAY), _minute(moment) + timedelta(minutes=1))
-    if found.empty:
-        return False
-    st.markdown("○ **It never fired**: it was pending and its condition ended before that.")
-    _lines(found[["at", "channel", "kind", "words"]])
-    return True
-
-
 def _known(alert: Any, found: pd.DataFrame) -> list[tuple[Any, str, str, str]]:
     """What the alert itself says, where its story holds no such line (it may be older than what is kept)."""
     told = set(found["kind"])

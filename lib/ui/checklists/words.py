@@ -93,14 +93,6 @@ def done_line(event: Event, zone: str, now: datetime) -> str:
     return told + (f": “{text.esc_md(event.words)}”" if event.words else "")
 
 
-def seen_words(event: Event) -> str:
-    """The evidence as it stood when it was ticked, in a few plain words."""
-    if event.evidence is None:
-        return "nothing had been collected"
-    shape, word = VERDICTS[event.evidence.verdict]
-    return f"{shape.glyph} {word}: {event.evidence.value or event.evidence.reason}"
-
-
 def did(kind: Kind) -> str:
     """What was done, in a word."""
     return _DONE[kind]

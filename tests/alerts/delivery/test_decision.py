@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.alerts.delivery.decision import Cooling, Policy, Told, Why, decide, episode_of, needs_update
-from lib.alerts.delivery.ledger import Ledger
 from lib.alerts.model import Alert, AlertState, Kind
+from tests.alerts.delivery.ledger import Ledger
 from tests.alerts.delivery.world import T0, alert, at
 
 FP = {name: alert(name).fingerprint for name in "abc"}

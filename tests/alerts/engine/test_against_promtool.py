@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lib.alerts.engine.history import past, walk
 from lib.alerts.model import AlertState
 from lib.alerts.rules import Rule, load_rules
 from lib.metrics.base import Labels, MetricStore
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import STALE, Samples
 from lib.window import Window
+from tests.alerts.engine.history import past, walk
 from tests.metrics.promtool import _FAILED, _read, tool
 
 pytestmark = pytest.mark.live

@@ -12,13 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
-from lib.alerts.engine.history import past, walk
 from lib.alerts.model import AlertState
 from lib.alerts.rules import load_rules
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import Samples
 from lib.window import Window
 from tests.alerts.engine import test_against_promtool as generated
+from tests.alerts.engine.history import past, walk
 from tests.prometheus_server import prometheus
 
 pytestmark = pytest.mark.live

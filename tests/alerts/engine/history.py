@@ -1,4 +1,4 @@
-"""A rule over past answers, through the same step as live: for replays and for comparing with other engines."""
+"""A rule over past answers, through the same step as live: for comparing with other engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same decisions without a database, as if every channel accepted at once: for replays and scenarios."""
+"""The same decisions without a database, as if every channel accepted at once."""
 
 from __future__ import annotations
 
