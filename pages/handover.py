@@ -91,7 +91,7 @@ def body() -> None:
                 events(part, kind)
     quiet = [handover.TITLES[kind] for kind, part in parts.items() if part.empty]
     if quiet:
-        st.caption(f"Nothing of: {', '.join(quiet)}.")
+        st.caption(f"Nothing to tell: {', '.join(quiet)}.")
 
 
 st.title("Hand-over", anchor=False)

@@ -97,7 +97,7 @@ def table(
     )  # fmt: skip
     window = time_range.time_window()
     st.download_button(
-        f"CSV, {text.number(len(frame))} rows", lambda: text.csv_bytes(shown), text.csv_name(topic, window), "text/csv",
+        f"CSV, {text.rows(len(frame))}", lambda: text.csv_bytes(shown), text.csv_name(topic, window), "text/csv",
         key=f"csv_{key}", type="tertiary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
     rows = event["selection"]["rows"] if select else []

@@ -11,7 +11,7 @@ from lib.window import Window
 from lib.words import NONE, age, duration_ms, duration_s, number, ratio, size, span
 
 __all__ = [
-    "NONE", "age", "cell", "csv_bytes", "csv_name", "duration_ms", "duration_s", "esc_md", "number", "ratio", "size", "span",
+    "NONE", "age", "cell", "csv_bytes", "csv_name", "duration_ms", "duration_s", "esc_md", "number", "ratio", "rows", "size", "span",
     "visible",
 ]  # fmt: skip
 
@@ -36,6 +36,11 @@ def esc_md(text: object) -> str:
 def cell(value: object) -> object:
     """A value as it may stand in a CSV file: text that a spreadsheet would run is made plain; numbers stay numbers."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def rows(count: int) -> str:
+    """How many rows a table or a file has: "1 row", "36 312 rows"."""
+    return f"{number(count)} {'row' if count == 1 else 'rows'}"
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

@@ -41,6 +41,15 @@ def test_a_span_has_its_two_largest_units(seconds: int, shown: str) -> None:
     assert text.span(timedelta(seconds=seconds)) == shown
 
 
+def test_one_row_is_no_rows() -> None:
+    assert [text.rows(count) for count in (0, 1, 2, 36312)] == [
+        "0 rows",
+        "1 row",
+        "2 rows",
+        f"{text.number(36312)} rows",
+    ]
+
+
 def test_an_age_tells_never_from_now() -> None:
     assert text.age(None, NOW) == "never"
     assert text.age(NOW + timedelta(seconds=3), NOW) == "now"

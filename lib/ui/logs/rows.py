@@ -134,7 +134,7 @@ def _downloads(window: Window, filters: dict[str, Any], total: int) -> None:
         ("JSON lines", "jsonl", "application/x-ndjson", as_lines),
     ):
         st.download_button(
-            f"{label}, {text.number(held)} rows", partial(_file, form, window, filters),
+            f"{label}, {text.rows(held)}", partial(_file, form, window, filters),
             text.csv_name("logs", window).removesuffix("csv") + name, kind, key=f"export_{name}", type="tertiary",
             icon=":material/download:", on_click="ignore", help=f"{capped}, personal data hidden",
         )  # fmt: skip
