@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -18,16 +17,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lib.alerts import pushed, pushed_json
-from lib.alerts.doorkeeper import Doorkeeper, Pace, Refusal
 from lib.alerts.pushed import Taken
 from lib.alerts.tables import StoryRow
 from lib.collect.cadence import Clock, utc_now
+from lib.doorkeeper import METHODS, Doorkeeper, Pace, Refusal, answer
 from lib.errors import SourceError
 from lib.state.database import State
 
 PATHS = ("/api/alertmanager", "/api/alerts")
 AGAIN_S = 5
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+OFF = "the alert API is off: set HALO_OPS_API_TOKEN"
 Dispatch = Callable[[Session, datetime], object]
 _log = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class AlertApi:
         self, token: SecretStr, get_state: Callable[[], State | None], dispatch: Dispatch | None = None, *,
         clock: Clock = utc_now, pace: Pace | None = None, tally: Tally = TALLY,
     ) -> None:  # fmt: skip
-        self._door = Doorkeeper(token, pace)
+        self._door = Doorkeeper(token, OFF, pace=pace)
         self._get_state, self._clock = get_state, clock
         self.dispatch = dispatch
         self._tally = tally
@@ -93,6 +92,7 @@ class AlertApi:
 
     async def _answered(self, request: Request, keep: Callable[[bytes], dict[str, Any]]) -> Response:
         try:
+            self._door.admit(request)
             said = await run_in_threadpool(keep, await self._door.body(request))
         except Refusal as refusal:
             return self._refused(refusal)
@@ -103,14 +103,12 @@ class AlertApi:
         except SourceError as error:
             _log.warning("a pushed alert was not kept, its sender was told to come again: %s", error)
             self._tally.add("failed")
-            return _json(503, {"error": "not kept, send it again"}, {"retry-after": str(AGAIN_S)})
-        return _json(200, said)
+            return Refusal(503, "not kept, send it again", AGAIN_S).answer()
+        return answer(200, said)
 
     def _refused(self, refusal: Refusal) -> Response:
         self._tally.add("refused", last_refusal=f"{refusal.code} {refusal.reason}")
-        headers = {"retry-after": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
-        headers |= {405: {"allow": "POST"}, 401: {"www-authenticate": "Bearer"}}.get(refusal.code, {})
-        return _json(refusal.code, {"error": refusal.reason}, headers)
+        return refusal.answer()
 
     def _take_in(self, body: bytes) -> dict[str, Any]:
         now = self._clock()
@@ -150,7 +148,3 @@ class AlertApi:
             _log.warning("%s: they are not known here", words)
             session.add(StoryRow(at=now, fingerprint="", alert_id=0, channel="", kind="truncated", words=words))
         self._tally.add(truncated=count, truncated_at=now)
-
-
-def _json(code: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), code, {"cache-control": "no-store", **(headers or {})}, "application/json")

@@ -13,8 +13,8 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from lib.alerts.api import AlertApi, Dispatch, Tally
-from lib.alerts.doorkeeper import Pace
 from lib.alerts.tables import AlertRow
+from lib.doorkeeper import Pace
 from lib.state.database import State
 
 TOKEN = "t" * 24

@@ -26,7 +26,7 @@ def test_off_until_a_token_is_set(state: State) -> None:
 
     answers = [off.post(path, json=delivery(alert()), headers=HEADERS) for path in BOTH]
 
-    assert [answer.status_code for answer in answers] == [403, 403]
+    assert [answer.status_code for answer in answers] == [404, 404]
     assert "HALO_OPS_API_TOKEN" in answers[0].json()["error"]
     assert rows(state) == []
 
@@ -110,15 +110,6 @@ def test_429_after_sixty_in_a_minute_and_says_when(state: State) -> None:
 
     assert codes == [200] * 60 + [429]
     assert 0 < int(refused.headers["retry-after"]) <= 60
-
-
-def test_who_has_no_token_uses_up_nobodys_pace(state: State) -> None:
-    asked = client(state, per_minute=1)
-
-    for _ in range(5):
-        asked.post(BOTH[1], json=TRIGGER, headers={"content-type": "application/json"})
-
-    assert asked.post(BOTH[1], json=TRIGGER, headers=HEADERS).status_code == 200
 
 
 @pytest.mark.parametrize(

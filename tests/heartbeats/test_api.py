@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lib import http
+from lib.doorkeeper import Pace
 from lib.errors import SourceUnavailable
 from lib.heartbeats import api
 from lib.heartbeats.expected import Standing
@@ -35,7 +36,7 @@ def state(tmp_path: Path) -> Iterator[State]:
     opened.close()
 
 
-def client(log: Callable[[], HeartbeatLog], settings: Settings = SETTINGS, pace: api.Pace | None = None) -> TestClient:
+def client(log: Callable[[], HeartbeatLog], settings: Settings = SETTINGS, pace: Pace | None = None) -> TestClient:
     """The routes behind the whole middleware, where people have to sign in."""
     more = api.routes(settings, log, clock=lambda: NOW, pace=pace)
     routes = http.routes(lambda: WorkerStatus(NOW, NOW), api=more)
@@ -117,29 +118,6 @@ def test_two_authorization_headers_are_one_too_many(asked: TestClient) -> None:
     assert got.status_code == 401
 
 
-def test_an_address_may_ask_sixty_times_a_minute_whether_right_or_wrong(state: State) -> None:
-    now = [0.0]
-    asked = client(lambda: HeartbeatLog(state), pace=api.Pace(lambda: now[0]))
-    codes = [asked.post("/api/heartbeat/backup", headers={}).status_code for _ in range(60)]
-
-    refused = asked.post("/api/heartbeat/backup", headers=GOOD)
-    now[0] = 60.0
-    taken = asked.post("/api/heartbeat/backup", headers=GOOD)
-
-    assert set(codes) == {401}
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
-    assert taken.status_code == 200
-
-
-def test_a_crowd_of_addresses_costs_no_more_than_a_thousand_entries() -> None:
-    pace = api.Pace(lambda: 0.0)
-
-    for number in range(5000):
-        pace.take(str(number))
-
-    assert len(pace._begun) == api.MOST_ADDRESSES
-
-
 def test_while_the_state_database_is_away_the_sender_is_told_to_come_again() -> None:
     def away() -> HeartbeatLog:
         raise SourceUnavailable("the state database does not answer: disk full", "heartbeats")
@@ -162,16 +140,6 @@ def test_without_a_token_the_address_is_not_there(state: State) -> None:
 )
 def test_no_other_path_is_open_to_who_did_not_sign_in(asked: TestClient, path: str) -> None:
     assert asked.post(path, headers=GOOD).status_code == 401
-
-
-def test_the_token_is_not_compared_before_the_pace_is_known(state: State) -> None:
-    """A guesser gets sixty tries a minute, and no more whether the last one was right."""
-    asked = client(lambda: HeartbeatLog(state), pace=api.Pace(lambda: 1.0))
-    for _ in range(60):
-        asked.post("/api/heartbeat/backup", headers={"authorization": "Bearer wrong"})
-
-    assert asked.post("/api/heartbeat/backup", headers=GOOD).status_code == 429
-    assert kept(state).standing is Standing.NEVER
 
 
 def test_late_is_told_as_a_gauge(state: State) -> None:
