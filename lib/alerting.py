@@ -103,11 +103,13 @@ class Alerting:
             seconds=STALLED_INTERVALS * self._settings.rules_interval_s
         )
 
-    def close(self) -> None:
-        """Lets another process evaluate at once."""
+    def close(self, *, at_rest: bool = True) -> None:
+        """Lets another process evaluate at once. Not where something is still being handed over (`at_rest` False): the
+        next holder would hand it over too."""
         self._evaluator.close()
         with suppress(SourceUnavailable):  # then it runs out by itself
-            self.lease.release()
+            if at_rest:
+                self.lease.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from lib import own_log, wiring
 from lib import settings as configuration
 from lib.alerting import Alerting
 from lib.alerts import pushed
+from lib.alerts.console import faults
 from lib.alerts.console.drill import RANGE
 from lib.checklists import questions, runs, versions
 from lib.collect import spool
@@ -41,7 +43,7 @@ from lib.status import GapStatus, ImportStatus, Retained, SourceStatus, WorkerSt
 from lib.status_metrics import StatusCollector
 from lib.window import DAY, Window
 
-CHECKLISTS_S, EXPIRE_S = 5.0, 15.0
+CHECKLISTS_S, EXPIRE_S, DRILL_S = 5.0, 15.0, 1.0
 TAIL_S, IMPORT_S, LOOK_S, METRICS_S, COMPACT_S, RETAIN_S, BEAT_S, WATCH_S = (
     0.25, 0.3, 2.0, 15.0, 60.0, 3600.0, 1.0, 30.0,
 )  # fmt: skip
@@ -103,6 +105,7 @@ class Worker:
         self._loop("own figures", METRICS_S, own.write)
         self._loop("checklists", CHECKLISTS_S, self._keep_checklists)
         self._loop("watch", WATCH_S, self._watch.look)
+        self._loop("drill", DRILL_S, lambda: RANGE.follow(stores.state, partial(faults.switch_of, settings)))
 
     def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
         loop = Loop(name, period_s, turn, self._clock)
@@ -122,7 +125,7 @@ class Worker:
         late = [loop.name for loop in self._loops if not loop.join(max(0.0, deadline - monotonic()))]
         if self._tail and self._tailing and self._tailing.join(0):
             self._tail.close()
-        self._alerting.close()
+        self._alerting.close(at_rest=not late)
         if late:
             _log.warning("still at work when the worker ended: %s", ", ".join(late))
         return not late

@@ -22,6 +22,7 @@ from lib.alerts.tables import StoryRow
 from lib.collect.cadence import Clock, utc_now
 from lib.doorkeeper import METHODS, Doorkeeper, Pace, Refusal, answer
 from lib.errors import SourceError
+from lib.failpoints import reach
 from lib.state.database import State
 
 PATHS = ("/api/alertmanager", "/api/alerts")
@@ -117,6 +118,8 @@ class AlertApi:
             taken = pushed.take_in(session, told, now)
             self._truncated(session, truncated, now)
             self._follow(session, taken, now)
+            reach("pushed-written")
+        reach("pushed-kept")
         self._tally.add("kept", last_at=now)
         return {**asdict(taken), "truncated": truncated}
 

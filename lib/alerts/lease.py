@@ -128,16 +128,18 @@ class Lease:
             self._seen, self._seen_since = mark, now
         return now - self._seen_since >= self._ttl_s
 
-    def holds(self, session: Session) -> bool:
-        """Whether this process is the holder for certain until the transaction ends."""
+    def holds(self, session: Session) -> int:
+        """The token, where this process is the holder for certain until the transaction ends; else 0."""
         query = select(LeaseRow.token).where(LeaseRow.name == self._name).with_for_update()
-        return self._token > 0 and session.scalars(query).one_or_none() == self._token
+        token = self._token
+        return token if token and session.scalars(query).one_or_none() == token else 0
 
     def check(self, session: Session) -> int:
         """The token, if it is still the one in force, held in force until the transaction ends. Raises LeaseLost."""
-        if not self.holds(session):
+        token = self.holds(session)
+        if not token:
             raise LeaseLost
-        return self._token
+        return token
 
     def lose(self) -> None:
         """Another process has it: this one is no longer the holder."""

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import or_, select
 
-from lib.alerts.book import is_test, rows_of
+from lib.alerts.book import SOURCE, is_test, rows_of
+from lib.alerts.drills import of_a_drill
 from lib.alerts.tables import AlertRow
 from lib.state.database import State
 from lib.window import Window
@@ -21,7 +22,7 @@ _COLUMNS = tuple(c for c in AlertRow.__table__.columns if c.name not in ("annota
 
 
 def history(state: State, window: Window) -> pd.DataFrame:
-    """Episodes that fired at some time of the window, newest first, at most MOST_EPISODES, tests left out.
+    """Episodes that fired at some time of the window, newest first, at most MOST_EPISODES, tests and drills left out.
 
     Columns as AlertRow has them, and `ack_s` (from firing to acknowledged) and `resolve_s` (from firing to resolved) in
     seconds, NaN where it did not happen. Raises SourceError.
@@ -32,7 +33,10 @@ def history(state: State, window: Window) -> pd.DataFrame:
         or_(AlertRow.resolved_at.is_(None), AlertRow.resolved_at > AlertRow.fired_at),  # else a part of another's
     )
     found = rows_of(state, query.order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(MOST_EPISODES), _COLUMNS)
-    real = found[found["labels"].map(is_test) == False].reset_index(drop=True)  # noqa: E712 - of no rows it is no mask
+    with state.reading(SOURCE) as session:
+        drilled = of_a_drill(session, found)
+    tests = found["labels"].map(is_test).astype(bool)
+    real = found[~tests & ~drilled].reset_index(drop=True)
     waited = {"ack_s": real["acked_at"] - real["fired_at"], "resolve_s": real["resolved_at"] - real["fired_at"]}
     return real.assign(**{name: length.dt.total_seconds() for name, length in waited.items()})
 

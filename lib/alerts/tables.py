@@ -141,7 +141,8 @@ class CooldownRow(Base):
 
 
 class OutboxRow(Base):
-    """A notice to hand over: `state` waiting, sending, sent, failed or superseded; `notice` as JSON."""
+    """A notice to hand over: `state` waiting, sending, sent, failed or superseded; `notice` as JSON. A claim holds until
+    `claimed_until`, and no longer than `claimed_by` is the lease's token."""
 
     __tablename__ = "alert_outbox"
     __table_args__ = (Index("alert_outbox_due", "state", "due_at"), Index("alert_outbox_group", "group_key"), _MACHINE)
@@ -159,6 +160,7 @@ class OutboxRow(Base):
     claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     token: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
+    claimed_by: Mapped[int] = mapped_column(default=0)
     code: Mapped[int | None]
     reply: Mapped[str] = mapped_column(Text, default="")
     took_ms: Mapped[float | None]
@@ -195,3 +197,24 @@ class StoryRow(Base):
     channel: Mapped[str] = mapped_column(String(64), default="")
     kind: Mapped[str] = mapped_column(String(32))
     words: Mapped[str] = mapped_column(Text)
+
+
+class DrillRow(Base):
+    """One drill of the alerts. `kind` "" is our own figure, else a fault of the simulator; `over` None: it is on.
+    `looks` grows while a process runs it."""
+
+    __tablename__ = "alert_drill"
+    __table_args__ = _MACHINE
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(120))
+    about: Mapped[str] = mapped_column(Text)
+    at_most_s: Mapped[float]
+    who: Mapped[str] = mapped_column(String(255))
+    began: Mapped[datetime] = mapped_column(UtcDateTime)
+    switched_off: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    over: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    why: Mapped[str] = mapped_column(Text, default="")
+    problem: Mapped[str] = mapped_column(Text, default="")
+    looks: Mapped[int] = mapped_column(default=0)
+    stopping: Mapped[bool] = mapped_column(default=False)

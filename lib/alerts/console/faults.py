@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
-from lib.alerts.console.drill import Kind
+from lib.alerts.console.drill import Switch
+from lib.alerts.drills import Kind
 from lib.errors import SourceUnavailable
 from lib.settings import Settings
 
@@ -29,6 +30,16 @@ def faults(settings: Settings) -> list[Kind]:
 def switch(settings: Settings, name: str, *, on: bool) -> None:
     """Raises SourceUnavailable."""
     _asked(settings, "POST", f"/faults/{quote(name, safe='')}", {"on": on})
+
+
+def switch_of(settings: Settings, kind: Kind) -> Switch:
+    """What a drill of this kind switches: a fault of the simulator; nothing for our own figure, which follows the drill."""
+
+    def switched(on: bool) -> None:
+        if kind.name:
+            switch(settings, kind.name, on=on)
+
+    return switched
 
 
 def _asked(settings: Settings, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -23,14 +23,14 @@ from lib.state.database import State
 EVERY_S = 1.0
 
 
-def _always(_: Session) -> bool:
-    return True
+def _always(_: Session) -> int:
+    return 1
 
 
 class Delivery:
     """What a worker runs: `loops` are its turns. The engine calls `dispatcher.dispatch` in its own transactions too.
 
-    `holds` says in a transaction whether this process is the one that evaluates and sends; `healthy` whether the rest of
+    `holds` gives in a transaction the lease's token, 0 where another process evaluates and sends; `healthy` whether the rest of
     the worker is well, for the dead-man ping. Raises SettingsError for routes that cannot be, and SourceUnavailable.
     """
 
@@ -41,7 +41,7 @@ class Delivery:
         rules: Callable[[], Sequence[Rule]],
         *,
         clock: Clock = utc_now,
-        holds: Callable[[Session], bool] = _always,
+        holds: Callable[[Session], int] = _always,
         healthy: Callable[[], bool] = lambda: True,
     ) -> None:
         self._state, self._clock, self._holds = state, clock, holds

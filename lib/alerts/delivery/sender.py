@@ -22,10 +22,11 @@ from lib.alerts.model import Channel, Receipt
 from lib.alerts.tables import ChannelRow, OutboxRow
 from lib.collect.cadence import Clock, utc_now
 from lib.errors import DeliveryError
+from lib.failpoints import reach
 from lib.state.database import State
 
 CLAIM = timedelta(seconds=45)
-"""Longer than any try takes; a sender that died holds up a notice for so long."""
+"""Longer than any try takes. A claim made under another holder of the lease counts no more: whoever made it is gone."""
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 GIVE_UP = timedelta(hours=24)
@@ -46,12 +47,12 @@ class Claimed:
     notice: Mapping[str, Any]
 
 
-def _always(_: Session) -> bool:
-    return True
+def _always(_: Session) -> int:
+    return 1
 
 
 class Sender:
-    """Sends on each channel. `holds` says, in the claiming transaction, whether this process is the one that sends."""
+    """Sends on each channel. `holds` gives, in the claiming transaction, the lease's token; 0: another process sends."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Sender:
         dispatcher: Dispatcher,
         *,
         clock: Clock = utc_now,
-        holds: Callable[[Session], bool] = _always,
+        holds: Callable[[Session], int] = _always,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._state = state
@@ -69,6 +70,7 @@ class Sender:
         self._clock = clock
         self._holds = holds
         self._jitter = jitter
+        self._lease = 0  # the token of the last claim: another one shows when the next is made
 
     def turn(self, channel: str = "") -> int:
         """Sends what is due on `channel`, on every channel where it is ""; how many notices were accepted.
@@ -87,23 +89,26 @@ class Sender:
             decided = now if again else decided
             if claimed is None:
                 break
+            reach("notice-claimed")
             accepted += self._send(name, claimed)
         return accepted
 
     def _claim(self, name: str, now: datetime, *, decide: bool) -> Claimed | None:
         """The next row that is due. Decides once more before: what is silenced by now is not sent."""
         with self._state.reading(SOURCE) as session:
-            if session.scalar(_due(name, now).with_only_columns(OutboxRow.id)) is None:
+            if session.scalar(_due(name, now, self._lease).with_only_columns(OutboxRow.id)) is None:
                 return None
         with self._state.writing(SOURCE) as session:
-            if not self._holds(session):
+            self._lease = self._holds(session)
+            if not self._lease:
                 return None
             if decide:
                 self._dispatcher.dispatch(session, now)
-            row = session.scalar(_due(name, now).with_for_update(skip_locked=True))
+            row = session.scalar(_due(name, now, self._lease).with_for_update(skip_locked=True))
             if row is None:
                 return None
             row.state, row.token, row.claimed_until = SENDING, row.token + 1, now + CLAIM
+            row.claimed_by = self._lease
             return Claimed(row.id, row.token, row.notice)
 
     def _send(self, name: str, claimed: Claimed) -> int:
@@ -118,7 +123,9 @@ class Sender:
             _log.exception("a notice for %s could not be sent", name)
             self._failed(name, claimed, DeliveryError(f"{type(error).__name__} while it was made", permanent=False))
             return 0
+        reach("notice-handed-over")
         self._accepted(name, claimed, receipt)
+        reach("notice-kept")
         return 1
 
     def _accepted(self, name: str, claimed: Claimed, receipt: Receipt) -> None:
@@ -134,6 +141,7 @@ class Sender:
             status = channel_row(session, name)
             status.last_success_at, status.failing_since, status.failing_why = now, None, ""
             note_accepted(session, row, receipt, self._dispatcher.stories, now)
+            reach("notice-noted")
 
     def _failed(self, name: str, claimed: Claimed, error: DeliveryError) -> None:
         now = self._clock()
@@ -182,14 +190,15 @@ class Sender:
         )
 
 
-def _due(name: str, now: datetime) -> Any:
-    """The next row to send: tests first (a person waits), then the oldest. Claims that ended unseen count again."""
+def _due(name: str, now: datetime, lease: int) -> Any:
+    """The next row to send: tests first (a person waits), then the oldest. Claims that ended unseen count again, and
+    those that were made under another token of the lease."""
     held = select(ChannelRow.name).where(
         ChannelRow.name == name, or_(ChannelRow.broken_since.is_not(None), ChannelRow.hold_until > now)
     )
     ready = or_(
         and_(OutboxRow.state == WAITING, OutboxRow.due_at <= now),
-        and_(OutboxRow.state == SENDING, OutboxRow.claimed_until < now),
+        and_(OutboxRow.state == SENDING, or_(OutboxRow.claimed_until < now, OutboxRow.claimed_by != lease)),
     )
     open_ = or_(OutboxRow.test.is_(True), ~held.exists())
     return (

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from lib.alerts.engine.state import Change, Episode, Health, RuleState
 from lib.alerts.model import AlertState, Origin, fingerprint
 from lib.alerts.rules import Rule
-from lib.alerts.tables import AlertRow, RuleStateRow, StoryRow
+from lib.alerts.tables import AlertRow, DrillRow, RuleStateRow, StoryRow
 
 MOST_CHARS = 255
 TAKEN = "prometheus:"
@@ -259,7 +259,8 @@ def _episode(row: AlertRow) -> Episode:
 
 
 def drop_old_alerts(session: Session, before: datetime) -> int:
-    """Drops alerts that were resolved before; how many."""
+    """Drops alerts that were resolved before, and drills that were over; how many alerts."""
+    session.execute(delete(DrillRow).where(DrillRow.over < before))
     old = (AlertRow.state == AlertState.RESOLVED.value, AlertRow.resolved_at < before)
     return _count(session.execute(delete(AlertRow).where(*old)))
 

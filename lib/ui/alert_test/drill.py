@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from lib.alerts.console import desk, faults
-from lib.alerts.console import drill as drills
-from lib.alerts.console.drill import OWN, RANGE, Drill, Kind, Phase, Seen
+from lib.alerts.console.drill import OWN, RANGE, STAY
+from lib.alerts.console.drill_view import Seen, line_of, seen
+from lib.alerts.drills import RULE, Drill, Kind, Phase
 from lib.errors import SourceError
 from lib.identity.roles import NEEDS as ROLE_OF
 from lib.identity.roles import Action
@@ -54,8 +55,8 @@ def _begin() -> None:
         f"Real alerts go to {' and '.join(ready)}" if ready else "No channel is set up, so it is seen on the pages only"
     )
     st.caption(
-        f"{told}. An alert of the rule {drills.RULE} says that it is one; a fault's looks like any other. It ends by itself "
-        f"about {text.span(drills.STAY)} after it was told, after {text.span(kind.at_most)} at the latest."
+        f"{told}. An alert of the rule {RULE} says that it is one; a fault's looks like any other. It ends by itself "
+        f"about {text.span(STAY)} after it was told, after {text.span(kind.at_most)} at the latest."
     )
     if problem:
         st.caption(f":orange-badge[◆ Simulator] {text.esc_md(problem)}")
@@ -68,7 +69,7 @@ def _begin() -> None:
 
 
 def _title(kind: Kind) -> str:
-    return f"{kind.name}: {kind.about}" if kind.name else f"The rule {drills.RULE}, about two minutes"
+    return f"{kind.name}: {kind.about}" if kind.name else f"The rule {RULE}, about two minutes"
 
 
 def _kinds() -> tuple[list[Kind], str]:
@@ -83,12 +84,7 @@ def _go(kind: Kind) -> None:
     if state is None:
         st.error("There is no state database: a drill cannot be kept.")
         return
-
-    def switch(on: bool) -> None:
-        if kind.name:
-            faults.switch(settings, kind.name, on=on)
-
-    identity.act(RANGE.deed(kind, identity.actor().name or "somebody", switch, state))
+    identity.act(RANGE.deed(kind, identity.actor().name or "somebody", faults.switch_of(settings, kind), state))
 
 
 def _end() -> None:
@@ -103,7 +99,7 @@ def _live() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":{shape.badge}-badge[{shape.glyph} {words}]", width="content")
         st.caption(
-            f"{text.esc_md(found.kind.name or drills.RULE)}, since {clock.stamp(found.began, seconds=True)}",
+            f"{text.esc_md(found.kind.name or RULE)}, since {clock.stamp(found.began, seconds=True)}",
             width="content",
         )
         if found.phase is Phase.ON:
@@ -111,7 +107,7 @@ def _live() -> None:
     if found.problem:
         st.warning(text.esc_md(found.problem), icon=":material/warning:")
     try:
-        _alerts(drills.seen(state, found), found)
+        _alerts(seen(state, found), found)
         _line(found)
     except SourceError as error:
         source_down(error.source, reason=str(error))
@@ -147,7 +143,7 @@ def _line(of: Drill) -> None:
     state = current().state
     if state is None:
         return
-    lines = drills.line_of(state, of)
+    lines = line_of(state, of)
     frame = pd.DataFrame(
         {
             "at": [f"{clock.local(one.at):%H:%M:%S}" for one in lines],

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from lib.alerts.console import drill as drills
-from lib.alerts.console import faults
-from lib.alerts.console.drill import OWN, Drill, Kind, Phase, Range
+from lib.alerts import past
+from lib.alerts.console import drill as running
+from lib.alerts.console import drill_view, faults
+from lib.alerts.console.drill import METRIC, OWN, Range, Switch
+from lib.alerts.drills import RULE, Drill, Kind, Phase
 from lib.alerts.model import fingerprint
 from lib.alerts.rules import load_rules
-from lib.alerts.tables import AlertRow, StoryRow
+from lib.alerts.tables import AlertRow, DrillRow, StoryRow
 from lib.errors import Refused, SourceUnavailable
 from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
 from lib.state import audit
 from lib.state.database import State
+from lib.window import Window
 from tests import fault_server as answers
+from tests.alerts.seeded import alert, put
 from tests.fault_server import FaultServer
 from tests.proxy import until
 from tests.seed import RULES
@@ -32,14 +36,35 @@ class World:
     """A range on a clock that a test moves, and what was switched."""
 
     def __init__(self, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(drills, "LOOK_S", 0.01)
+        monkeypatch.setattr(running, "LOOK_S", 0.01)
+        monkeypatch.setattr(running, "SAY_S", 0.05)
         self.state, self.now, self.switched = state, T0, list[bool]()
+        self.ran = 0.0
         self.range = Range(lambda: self.now)
+
+    def another(self) -> Range:
+        """Another process, or this one after a restart, on a monotonic clock that a test moves."""
+        return Range(lambda: self.now, lambda: self.ran)
+
+    def follow(self, other: Range, seconds: float) -> None:
+        self.ran += seconds
+        other.follow(self.state, lambda kind: self.switch)
+
+    def left(self, kind: Kind = OWN, **fields: object) -> None:
+        """A drill as a process that was killed leaves it."""
+        told = {"switched_off": None, "over": None, "why": "", "problem": "", "looks": 7, "stopping": False}
+        with self.state.writing() as session:
+            session.add(
+                DrillRow(
+                    kind=kind.name, about=kind.about, at_most_s=kind.at_most.total_seconds(), who="ann", began=T0,
+                    **(told | fields),
+                )
+            )  # fmt: skip
 
     def switch(self, on: bool) -> None:
         self.switched.append(on)
 
-    def begin(self, kind: Kind = OWN, who: Actor = ANN, switch: Callable[[bool], None] | None = None) -> None:
+    def begin(self, kind: Kind = OWN, who: Actor = ANN, switch: Switch | None = None) -> None:
         audit.act(self.state, who, self.range.deed(kind, who.name, switch or self.switch, self.state))
 
     @property
@@ -47,7 +72,7 @@ class World:
         assert self.range.drill is not None
         return self.range.drill
 
-    def alert(self, name: str = drills.RULE) -> AlertRow:
+    def alert(self, name: str = RULE) -> AlertRow:
         """An alert that fires 45 s after the beginning; told to Slack a second later."""
         labels = {"alertname": name, "severity": "info"}
         fired = T0 + timedelta(seconds=45)
@@ -107,8 +132,8 @@ def test_our_own_figure_is_one_while_it_is_on_and_the_shipped_rule_watches_it(wo
     until(lambda: world.drill.phase is Phase.OVER or world.drill.phase is Phase.ENDING)
 
     assert (before, figure(world.range)) == (0, 0)
-    [rule] = [one for one in load_rules(RULES.with_name("halo-ops-rules.yml")) if one.name == drills.RULE]
-    assert (rule.expression, rule.severity) == (f"{drills.METRIC} > 0", "info")
+    [rule] = [one for one in load_rules(RULES.with_name("halo-ops-rules.yml")) if one.name == RULE]
+    assert (rule.expression, rule.severity) == (f"{METRIC} > 0", "info")
     world.now += timedelta(minutes=20)
     until(lambda: world.drill.phase is Phase.OVER)
 
@@ -125,14 +150,14 @@ def test_it_ends_after_it_was_fired_and_told_and_waits_for_the_end_to_be_told(wo
     until(lambda: world.drill.phase is Phase.OVER)
 
     assert (world.switched, world.drill.why) == ([True, False], "it was fired and told")
-    [seen] = drills.seen(world.state, world.drill)
+    [seen] = drill_view.seen(world.state, world.drill)
     offsets = [(at - T0).total_seconds() for at in (seen.pending, seen.firing, seen.resolved) if at]
     assert offsets == [15, 45, 90]
     assert [(name, (at - T0).total_seconds()) for name, at in (*seen.delivered, *seen.told_end)] == [
         ("slack", 46),
         ("slack", 91),
     ]
-    said = [line.what for line in drills.line_of(world.state, world.drill)]
+    said = [line.what for line in drill_view.line_of(world.state, world.drill)]
     assert said[0].startswith("ann began the drill")
     assert "switched off: it was fired and told" in said
 
@@ -151,7 +176,7 @@ def test_a_fault_goes_on_until_every_alert_that_it_raised_was_told(world: World)
         session.add(row)
         session.flush()
         slow, mark = row.id, row.fingerprint
-    looked = len(drills.seen(world.state, world.drill))
+    looked = len(drill_view.seen(world.state, world.drill))
     world.now = T0 + timedelta(minutes=4)
     time.sleep(0.1)  # a dozen looks of the drill
     still_on = world.drill.phase
@@ -167,6 +192,89 @@ def test_a_fault_goes_on_until_every_alert_that_it_raised_was_told(world: World)
     assert world.drill.why == "it was fired and told"
     world.now += timedelta(minutes=20)
     until(lambda: world.drill.phase is Phase.OVER)
+
+
+def test_a_drill_outlives_its_process_and_ends_as_it_would_have(world: World) -> None:
+    """Its figure stays 1 across the restart, so that its alert goes on too."""
+    world.left()
+    after = world.another()
+    world.now = T0 + timedelta(seconds=60)
+    figures = [figure(after)]
+    for _ in range(3):
+        world.follow(after, 2)
+        figures.append(figure(after))
+    switched_early = list(world.switched)
+    world.follow(after, 2)
+    until(lambda: world.switched == [True])
+    row = world.alert()
+    world.tell()
+    world.now = T0 + timedelta(seconds=80)
+    until(lambda: after.drill is not None and after.drill.phase is Phase.ENDING)
+    world.now = T0 + timedelta(seconds=100)
+    world.end(row, 90)
+    until(lambda: after.drill is not None and after.drill.phase is Phase.OVER)
+
+    assert (figures, switched_early) == ([0, 1, 1, 1], [])
+    assert world.switched == [True, False]
+    assert after.drill is not None and (after.drill.who, after.drill.why) == ("ann", "it was fired and told")
+    with world.state.reading() as session:
+        [kept] = session.scalars(select(DrillRow)).all()
+        assert (kept.why, kept.over) == ("it was fired and told", world.now)
+
+
+def test_what_was_left_on_for_too_long_is_switched_off_and_not_on_again(world: World) -> None:
+    world.left(Kind("leak", "grows", timedelta(minutes=20)))
+    world.now = T0 + timedelta(hours=3)
+    after = world.another()
+    for _ in range(4):
+        world.follow(after, 2)
+
+    until(lambda: world.switched == [False])
+    world.now += timedelta(minutes=20)
+    until(lambda: after.drill is not None and after.drill.phase is Phase.OVER)
+
+
+def test_a_drill_that_another_process_runs_is_seen_and_ended_but_not_run_twice(world: World) -> None:
+    world.begin()
+    until(lambda: world.switched == [True])
+    other = world.another()
+    world.follow(other, 2)
+    for _ in range(5):
+        looks = _looks(world.state)
+        until(lambda before=looks: _looks(world.state) > before)
+        world.follow(other, 3)
+    watched = other.drill
+    with pytest.raises(Refused, match="a drill by ann is on"):
+        audit.act(world.state, ANN, other.deed(OWN, "bea", world.switch, world.state))
+
+    audit.act(world.state, ANN, other.stop_deed())
+    until(lambda: world.drill.phase is not Phase.ON)
+
+    assert watched == Drill(OWN, "ann", T0)
+    assert figure(other) == 0
+    assert (world.switched, world.drill.why) == ([True, False], "ended by hand")
+    world.now += timedelta(minutes=20)
+    until(lambda: world.drill.phase is Phase.OVER)
+
+
+def _looks(state: State) -> int:
+    with state.reading() as session:
+        return session.scalar(select(DrillRow.looks)) or 0
+
+
+def test_alerts_of_a_drill_count_in_no_statistic(world: World) -> None:
+    """Of our own figure by its rule; of a fault whatever came up while it was on."""
+    leak = Kind("leak", "grows", timedelta(minutes=20))
+    world.left(leak, switched_off=T0 + timedelta(minutes=3), over=T0 + timedelta(minutes=5))
+    minutes = {RULE: 60, "During": 1, "Before": -1, "After": 6}
+    put(world.state, [alert(name, T0 + timedelta(minutes=late)) for name, late in minutes.items()])
+
+    window = Window(T0 - timedelta(hours=1), T0 + timedelta(hours=2))
+    found = past.history(world.state, window)
+
+    assert set(found["name"]) == {"Before", "After"}
+    assert past.totals(found, window)["fired"] == 2
+    assert set(past.top_talkers(found, window)["name"]) == {"Before", "After"}
 
 
 def test_one_at_a_time_and_only_who_may(world: World) -> None:

@@ -86,7 +86,7 @@ def _statuses(delivery: Delivery) -> tuple[object, ...]:
 def test_who_does_not_hold_the_lease_neither_decides_nor_sends(state: State, server: FaultServer, box: Mailbox) -> None:
     world = World(state)
     world.fire()
-    delivery = Delivery(loaded(server, box), state, tuple, clock=lambda: world.now, holds=lambda _: False)
+    delivery = Delivery(loaded(server, box), state, tuple, clock=lambda: world.now, holds=lambda _: 0)
 
     for _, _, turn in delivery.loops()[:-1]:
         turn()
