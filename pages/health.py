@@ -77,6 +77,7 @@ def bars() -> None:
         key="bars",
         height=height,
         alt="Each check over time: up, partly down, down",
+        window=window,
     )
 
 

@@ -82,7 +82,7 @@ def editor(standing: Standing | None, *, locked: bool) -> None:
     wrong = saving.problems(draft)
     with right:
         with panel("What it measures", height=300, query=draft.blanks.expression):
-            chart.measured(draft.blanks, draft.blanks.severity or "warning")
+            chart.measured(draft.blanks, draft.blanks.severity or "warning", draft.blanks.name)
         with panel("Where to put the limit", query=draft.blanks.expression):
             chart.spread(draft.blanks, draft.read()[0])
     if wrong:

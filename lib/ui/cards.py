@@ -41,10 +41,10 @@ def trend(
     before = time_range.compare_window()
     if before is not None:
         charts.overlay_previous(figure, cache.frame(signal, before), window)
-    _limit(figure, window, rule, unit)
+    named = _limit(figure, window, rule, unit)
     charts.markers(figure, _deploys(window), window)
-    marks.mark(figure, window, rules={rule, *marks.rules_of(metric), *alerts} - {""})
-    live_chart(figure, key=key, alt=alt, height=height)
+    rules = {rule, *marks.rules_of(metric), *alerts} - {""}
+    live_chart(figure, key=key, alt=alt, height=height, rules=rules, named=named)
 
 
 def _no_rows(window: Window, metric: str, quiet: str) -> None:
@@ -54,12 +54,15 @@ def _no_rows(window: Window, metric: str, quiet: str) -> None:
         states.nothing_in_range(quiet)
 
 
-def _limit(figure: charts.Figure, window: Window, rule: str, unit: str) -> None:
+def _limit(figure: charts.Figure, window: Window, rule: str, unit: str) -> tuple[str, ...]:
+    """Draws the rule's limit; the names of the rules that stand at a line."""
     limit = cache.frame("rule_limit", window, rule=rule) if rule else {}
-    if limit:
-        scale = 100 if unit == "%" else 1
-        words = f"{rule} {limit['operator']} {text.number(limit['value'] * scale)}{unit and ' ' + unit}"
-        charts.threshold(figure, limit["value"] * scale, words, limit["severity"])
+    if not limit:
+        return ()
+    scale = 100 if unit == "%" else 1
+    words = f"{rule} {limit['operator']} {text.number(limit['value'] * scale)}{unit and ' ' + unit}"
+    charts.threshold(figure, limit["value"] * scale, words, limit["severity"])
+    return (rule,)
 
 
 def _deploys(window: Window) -> list[tuple[Any, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import streamlit as st
 
 from lib.http import PLOTLY_URL
 from lib.ui import time_range
-from lib.ui.charts.base import Figure, tokens
+from lib.ui.alerts import marks
+from lib.ui.charts.base import Figure, local_text, tokens
 from lib.ui.clock import display_zone
+from lib.window import Window
 
 _COMPONENT = st.components.v2.component(
     "live_chart",
@@ -24,12 +27,20 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-def live_chart(figure: Figure, *, key: str, alt: str, height: int = 260) -> None:
+def live_chart(
+    figure: Figure, *, key: str, alt: str, height: int = 260, rules: Collection[str] = (), named: Collection[str] = (),
+    window: Window | None = None, marked: bool = True,
+) -> None:  # fmt: skip
     """Draws a figure of lib.ui.charts. `alt` says in words what it shows; `key` is unique on the page.
 
-    On a time axis, a drag sets the page's range and a double click goes back to the range before.
+    On a time axis, a drag sets the page's range and a double click goes back to the range before, and alerts are marked:
+    shaded while one of `rules` fired (by name unless it is in `named`), a strip at the foot for every other. `window` is for
+    an axis without a range of its own; a figure that is not about what really happened is not `marked`.
     """
     zoomable = figure["layout"].get("xaxis", {}).get("type") == "date"
+    shown = (window or _shown(figure)) if zoomable and marked else None
+    if shown is not None and (fired := marks.mark(figure, shown, rules=rules, named=named)):
+        alt = f"{alt}. {fired}"
     _COMPONENT(
         data={
             "figure": encoded(figure),
@@ -45,6 +56,17 @@ def live_chart(figure: Figure, *, key: str, alt: str, height: int = 260) -> None
         on_back_change=time_range.back,
         height=height,
     )
+
+
+def _shown(figure: Figure) -> Window | None:
+    """The range of its time axis; None where that has none."""
+    ends = figure["layout"]["xaxis"].get("range")
+    if not ends:
+        return None
+    page = time_range.time_window()
+    if ends == [local_text(moment, page.zone) for moment in (page.start, page.end)]:
+        return page  # exact, where the clock is put back as well
+    return Window(_moment(ends[0]), _moment(ends[1]), display_zone())
 
 
 def _take_range(key: str) -> None:

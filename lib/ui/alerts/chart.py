@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.signals.rulebook import UNITS
 from lib.ui import cache, text
-from lib.ui.alerts import marks, words
+from lib.ui.alerts import words
 from lib.ui.charts import base as charts
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import nothing_in_range
@@ -51,5 +51,5 @@ def _drawn(rule: str, found: pd.DataFrame, limit: Mapping[str, Any], *, key: str
     figure = charts.lines(found * scale, window, unit=unit)
     figure["layout"]["showlegend"] = large and len(found.columns) > 1
     charts.threshold(figure, limit["value"] * scale, words.limited(limit), str(limit["severity"]))
-    marks.mark(figure, window, rules=(rule,), worded=large)
-    live_chart(figure, key=key, alt=f"{rule} over time, with its limit {words.limited(limit)}", height=height)
+    alt = f"{rule} over time, with its limit {words.limited(limit)}"
+    live_chart(figure, key=key, alt=alt, height=height, rules=(rule,), named=(rule,))

@@ -1,21 +1,29 @@
-"""Alerts on time charts: a shaded span for as long as one fired, where the chart's topic is the rule's."""
+"""Alerts on time charts: a shade while a rule of the chart's topic fired, a strip along its foot while any other did."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from datetime import timedelta
 
 import pandas as pd
 
 from lib.errors import SourceError
-from lib.ui import runtime
+from lib.ui import clock, runtime
 from lib.ui.alerts import asked, words
 from lib.ui.charts import base as charts
-from lib.ui.severity import status_of
+from lib.ui.severity import Status, status_of
 from lib.window import Window
 
-MOST_SPANS = 30
+MOST_SPANS = 12
+MOST_NAMED = 3
+SEEN = 200
+"""Two spans with less than this part of the window between them are drawn as one: nobody would see the gap. On a bad day it
+is more, so that a refresh stays small and yet no alert is left out."""
+
 _WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_WORST_LAST = (Status.INFO, Status.WARNING, Status.CRITICAL)
+Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
 def rules_of(metric: str) -> tuple[str, ...]:
@@ -30,31 +38,72 @@ def rules_of(metric: str) -> tuple[str, ...]:
     )
 
 
-def mark(figure: charts.Figure, window: Window, *, rules: Collection[str], worded: bool = True) -> None:
-    """Shades when alerts of these rules fired. While the state database does not answer, the chart stays as it is."""
-    if not rules or runtime.current().state is None:
-        return
+def mark(figure: charts.Figure, window: Window, *, rules: Collection[str] = (), named: Collection[str] = ()) -> str:
+    """Marks when alerts fired, and says in words which did: "Alerts: HighErrorRate 09:10-09:24"; "" for none.
+
+    Those of `rules` shade the chart, by name unless they are in `named` (a limit line says it already); all others are
+    the strip. While the state database does not answer, the chart stays as it is.
+    """
+    if runtime.current().state is None:
+        return ""
     try:
         found = asked.history(window)
     except SourceError:
-        return
-    own = found[found["name"].isin(rules)]
-    for (name, severity), part in own.groupby(["name", "severity"], sort=False):
-        spans = merged(part, window)[-MOST_SPANS:]
-        status = words.shape(str(severity)).word.lower()
-        charts.spans(figure, spans, window, str(name) if worded else "", status_of(status))
+        return ""
+    if found.empty:
+        return ""
+    found = found.assign(status=[status_of(words.shape(str(severity)).word) for severity in found["severity"]])
+    own = found["name"].isin(list(rules))
+    for (name, status), part in found[own].groupby(["name", "status"], sort=False):
+        said = "" if name in named else str(name)
+        charts.spans(figure, merged(part, window), window, said, status_of(str(status)))
+    for status in _WORST_LAST:
+        charts.strip(figure, _named(found[~own & (found["status"] == status)], window), window, status)
+    return _told(found, window)
 
 
-def merged(found: pd.DataFrame, window: Window) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """The times in which at least one of these episodes fired, cut to the window, in order."""
+def merged(found: pd.DataFrame, window: Window) -> list[Span]:
+    """The times in which at least one of these episodes fired, cut to the window, in order; at most MOST_SPANS."""
+    gap = window.length / SEEN
+    spans = _joined(found, window, gap)
+    while len(spans) > MOST_SPANS:
+        gap *= 2
+        spans = _joined(found, window, gap)
+    return spans
+
+
+def _joined(found: pd.DataFrame, window: Window, gap: timedelta) -> list[Span]:
     start, end = pd.Timestamp(window.start), pd.Timestamp(window.end)
-    spans: list[tuple[pd.Timestamp, pd.Timestamp]] = []
+    spans: list[Span] = []
     for row in words.each(found.sort_values("fired_at")):
         first, last = max(row.fired_at, start), end if pd.isna(row.resolved_at) else min(row.resolved_at, end)
         if first > last:
             continue
-        if spans and first <= spans[-1][1]:
+        if spans and first - spans[-1][1] < gap:
             spans[-1] = (spans[-1][0], max(spans[-1][1], last))
         else:
             spans.append((first, last))
     return spans
+
+
+def _named(found: pd.DataFrame, window: Window) -> list[tuple[pd.Timestamp, pd.Timestamp, str]]:
+    """The merged times, each with the names of what fired in it."""
+    return [(*span, _names(found, span)) for span in merged(found, window)]
+
+
+def _names(found: pd.DataFrame, span: Span) -> str:
+    there = found[(found["fired_at"] <= span[1]) & ~(found["resolved_at"] < span[0])]
+    names = sorted(set(there["name"]))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _told(found: pd.DataFrame, window: Window) -> str:
+    """For those who do not see the chart: the newest times of each rule, in words."""
+    parts = []
+    for name, part in list(found.groupby("name", sort=False))[:MOST_NAMED]:
+        if spans := merged(part, window):
+            start, end = (clock.stamp(moment.to_pydatetime()) for moment in spans[-1])
+            more = f" and {len(spans) - 1} times before" if len(spans) > 1 else ""
+            parts.append(f"{name} {start} to {end}{more}")
+    return f"Alerts: {'; '.join(parts)}" if parts else ""

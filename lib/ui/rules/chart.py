@@ -23,8 +23,11 @@ SPREAD_DAYS = 7
 _SHARED = timedelta(minutes=15)
 
 
-def measured(blanks: Sentence, severity: str) -> None:
-    """The expression over time with the limit as a line. Raises QueryError, SourceError for its panel."""
+def measured(blanks: Sentence, severity: str, name: str) -> None:
+    """The expression over time with the limit as a line, shaded while the rule of this name fired.
+
+    Raises QueryError, SourceError for its panel.
+    """
     expression = blanks.expression.strip()
     if not expression:
         st.caption("What is measured is empty: the chart shows it as soon as it is written.")
@@ -38,7 +41,7 @@ def measured(blanks: Sentence, severity: str) -> None:
     limit = limit_of(blanks)
     if limit is not None and math.isfinite(limit):
         charts.threshold(figure, limit, f"{OPERATORS[blanks.operator]} {blanks.limit}", severity)
-    live_chart(figure, key="rule_chart", height=300, alt=_alt(found, blanks))
+    live_chart(figure, key="rule_chart", height=300, alt=_alt(found, blanks), rules=(name,), named=(name,))
     if (found["series"] or 0) > MOST_LINES:
         st.caption(f"{MOST_LINES} of {text.number(found['series'])} series, those with the highest last value.")
     for warning in found["warnings"][:2]:

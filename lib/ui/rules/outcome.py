@@ -42,6 +42,7 @@ def result(asked: Asked, found: Replayed) -> None:
         key="replay_chart",
         height=90 + 70 * len(names),
         alt=_alt(names, found),
+        marked=False,
     )
     st.table(compared(names, found.outcomes).set_index(""))
     _details(names, found.outcomes)
