@@ -81,11 +81,11 @@ def by_rule(found: pd.DataFrame, window: Window) -> pd.DataFrame:
 
 
 def top_talkers(found: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """The TOP alerts that fired most often: `fingerprint`, `name`, `severity`, `labels`, `fired`, `newest`."""
+    """The TOP alerts that fired most often: `fingerprint`, `name`, `severity`, `labels`, `origin`, `fired`, `newest`."""
     fired = found[found["fired_at"] >= window.start]
     grouped = fired.groupby("fingerprint", sort=False)
     most = grouped.agg(
-        name=("name", "first"), severity=("severity", "first"), labels=("labels", "first"),
+        name=("name", "first"), severity=("severity", "first"), labels=("labels", "first"), origin=("origin", "first"),
         fired=("id", "size"), newest=("fired_at", "max"),
     )  # fmt: skip
     return most.sort_values(["fired", "newest"], ascending=False).head(TOP).reset_index()

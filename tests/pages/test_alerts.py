@@ -19,7 +19,7 @@ from lib.state.database import State
 from lib.ui import cache, identity, runtime
 from lib.ui.alerts import asked
 from lib.ui.pages import entry
-from tests.alerts.seeded import alert, put, rule
+from tests.alerts.seeded import alert, line, put, rule
 from tests.alerts.worlds import bad_night
 from tests.seed import RULES
 
@@ -183,7 +183,51 @@ def test_a_link_to_an_alert_that_is_over_still_tells_its_story(drawn: Drawn, sta
 
 
 def test_a_link_to_what_is_not_known_says_so(drawn: Drawn) -> None:
-    assert "This alert is not known here" in said(drawn(alert="0123456789abcdef"))
+    words = said(drawn(alert="0123456789abcdef"))
+
+    assert "There is no such alert now" in words
+    assert "Nothing is kept of it either" in words
+
+
+def test_a_link_to_an_alert_that_was_only_pending_shows_when_it_was_and_that_nobody_was_told(
+    drawn: Drawn, state: State
+) -> None:
+    began = moment() - timedelta(hours=2)
+    gone = alert("SlowResponseTime", began)
+    put(state, [line(gone, began, "pending", "the condition holds; it fires when it did for 5 min"),
+                line(gone, began + timedelta(minutes=2), "dropped", "the condition no longer holds")])  # fmt: skip
+
+    words = said(drawn(alert=gone.fingerprint))
+
+    assert "it ended before it was due, so nobody was told" in words
+    assert "it fires when it did for 5 min" in words
+    assert "the condition no longer holds" in words
+    assert "Nothing is kept" not in words
+
+
+def test_what_two_channels_did_at_once_is_one_line(drawn: Drawn, state: State) -> None:
+    rows = bad_night(state, moment())
+    at = moment().replace(microsecond=0)
+    put(state, [line(rows["leads"], at, "sent", "accepted with 200", channel) for channel in ("slack", "webhook")])
+
+    page = drawn(alert=rows["leads"].fingerprint)
+
+    assert [mark.value for mark in page.text].count("accepted with 200") == 1
+    assert any(":gray-badge[slack] :gray-badge[webhook]" in block.value for block in page.markdown)
+
+
+def test_a_pushed_alert_is_said_in_words_on_its_own_page_and_on_the_first_one(drawn: Drawn, state: State) -> None:
+    put(state, [alert("UnhandledException", moment(), severity="warning", origin="api", value=None,
+                      labels={"key": "exception/crm/KeyError@clients.py:_id", "exception": "KeyError"},
+                      annotations={"description": "KeyError in clients.py:_id of crm: 'id'"})])  # fmt: skip
+
+    page = drawn()
+    labels = [button.label for button in page.button]
+    first = well(page.switch_page(str(entry("").path)).run())
+
+    assert any("KeyError in clients" in label for label in labels)
+    assert "key=exception" not in said(first)
+    assert "– · firing" not in said(first)
 
 
 def test_a_pushed_alert_is_resolved_by_hand_an_evaluated_one_is_not_offered_it(drawn: Drawn, state: State) -> None:

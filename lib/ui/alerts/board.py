@@ -153,7 +153,7 @@ def _alerts(name: str, alerts: pd.DataFrame, limit: dict[str, Any]) -> None:
     for row in words.each(shown):
         known = known_by(told[told["fingerprint"] == row.fingerprint], held[held["alert_id"] == row.id])
         badges = flag_badges(row, muted.get(row.Index, ""), inhibited=_inhibited(held, row.id))
-        _alert(row, limit, words.scope(row.labels, shared), known, badges)
+        _alert(row, limit, words.about(row, shared), known, badges)
     if len(alerts) > len(shown):
         st.caption(f"The worst {len(shown)} of {text.number(len(alerts))}.")
 
@@ -172,19 +172,20 @@ def _inhibited(held: pd.DataFrame, alert_id: int) -> bool:
     return bool(((held["alert_id"] == alert_id) & (held["kind"] == "inhibited")).any())
 
 
-def _alert(row: Any, limit: dict[str, Any], scope: str, known: str, badges: str) -> None:
+def _alert(row: Any, limit: dict[str, Any], about: str, known: str, badges: str) -> None:
     """One alert: what about, its value, how long, its flags, who knows, and the two things one does first."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert_{row.id}"):
-        st.button(text.esc_md(scope) or "Details", key=f"open_{row.id}", type="tertiary", icon=":material/chevron_right:",
+        st.button(text.esc_md(about) or "Details", key=f"open_{row.id}", type="tertiary", icon=":material/chevron_right:",
                   on_click=state.open_alert, args=(row.fingerprint,), help="Everything about this alert")  # fmt: skip
-        st.markdown(_state_words(row, limit), width="content")
+        st.markdown(state_words(row, limit), width="content")
         if badges:
             st.markdown(badges, width="content")
         acting.quick(row)
         st.caption(known, width="content")
 
 
-def _state_words(row: Any, limit: dict[str, Any]) -> str:
+def state_words(row: Any, limit: dict[str, Any]) -> str:
+    """As markdown: its value against the limit, where it has one, and how long it is what it is."""
     value = text.esc_md(words.against(row.value, limit, chart.factor(row.name)))
     waited = text.esc_md(words.since(row, clock.now(), float(limit.get("for_s", 0.0))))
     return f"**{value}** · {waited}" if limit or not pd.isna(row.value) else waited
@@ -207,7 +208,8 @@ def known_by(told: pd.DataFrame, held: pd.DataFrame) -> str:
     said = [f"{text.esc_md(row.channel)} {clock.stamp(row.sent_at)}" for row in words.each(told)]
     parts = [f"told: {', '.join(said)}"] if said else []
     for row in words.each(held[~held["kind"].isin(_SPOKEN)]):
-        parts.append(text.esc_md(f"{row.channel}: {row.words}" if row.channel else row.words)[:160])
+        why = words.on_clock(row.words, row.at)
+        parts.append(text.esc_md((f"{row.channel}: {why}" if row.channel else why)[:160]))
     return " · ".join(parts) or "nobody was told yet"
 
 
@@ -219,7 +221,7 @@ def _table(shown: pd.DataFrame) -> None:
     frame = pd.DataFrame(
         {
             "severity": [words.shape(severity).label for severity in rows["severity"]],
-            "rule": rows["name"], "about": [words.scope(labels) for labels in rows["labels"]],
+            "rule": rows["name"], "about": [words.about(row) for row in words.each(rows)],
             "state": [words.since(row, moment) for row in words.each(rows)], "value": rows["value"],
             "acknowledged": rows["acked_by"], "since": rows["active_at"], "fingerprint": rows["fingerprint"],
         }

@@ -20,30 +20,38 @@ def detail(fingerprint: str) -> None:
     st.button("All alerts", icon=":material/arrow_back:", key="all_alerts", on_click=state.open_alert, type="tertiary")
     found = asked.episodes(fingerprint)
     if found.empty:
-        st.markdown(
-            "○ **This alert is not known here.** It was only pending and ended, or it is older than what is kept."
-        )
-        st.caption(text.esc_md(f"Looked for: {fingerprint[:64]}"))
+        _unknown(fingerprint)
         return
     alert = next(iter(words.each(found.head(1))))
     limit = cache.frame("rule_limit", time_window(), rule=alert.name)
     _head(alert, limit, silenced.names(found.head(1)).get(found.index[0], ""))
-    left, right = st.columns([2, 3])  # on a phone the columns stand below each other: first what to do
-    with left, panel("What to do"):
-        acting.whole(alert)
-    with right:
-        with panel("What it measures", height=260 if limit else 0):
-            _measures(alert, found, limit)
+    left, right = st.columns(2)  # on a phone the columns stand below each other: first what to do, and who knows
+    with left:
+        with panel("What to do"):
+            acting.whole(alert)
         with panel("Who was told"):
             _told(alert)
+    with right, panel("What it measures" if limit else "What it says", height=260 if limit else 0):
+        _measures(alert, found, limit)
     with panel("Why was I (not) told?", help="Everything that happened to it, oldest first. Times are on your clock."):
         why.of_alert(alert, limit)
-    left, right = st.columns(2)
-    with left, panel("Labels and annotations"):
-        _labels(alert)
     if len(found) > 1:
-        with right, panel("Episodes"):
+        with panel("Episodes", help="Each time its condition came true, the newest first."):
             _episodes(found)
+    with panel("Labels and annotations"):
+        _labels(alert)
+
+
+def _unknown(fingerprint: str) -> None:
+    """An alert that has no episode here: what is kept of its story, or that nothing is."""
+    with panel("Why was I (not) told?"):
+        st.markdown(
+            "○ **There is no such alert now.** One that was only pending leaves nothing but these lines: it ended before it "
+            "was due, so nobody was told."
+        )
+        if not why.of_unknown(fingerprint):
+            st.caption("Nothing is kept of it either: it is older than what is kept, or the address is not whole.")
+        st.caption(text.esc_md(f"Looked for: {fingerprint[:64]}"))
 
 
 def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
@@ -54,15 +62,12 @@ def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
                 f"### {words.badge(alert.severity)} {text.esc_md(alert.name)} {_state_badge(alert)}", width="content"
             )
             board._links(alert.name, pd.Series(alert._asdict()))
-        if summary := alert.annotations.get("summary"):
-            st.text(text.visible(summary))
-        if scope := words.scope(alert.labels):
-            st.text(text.visible(scope))
-        waited = words.since(alert, moment, float(limit.get("for_s", 0.0)))
-        value = words.against(alert.value, limit, chart.factor(alert.name))
+        for said in dict.fromkeys((alert.annotations.get("summary", ""), words.about(alert))):
+            if said:
+                st.text(text.visible(said))
         began = clock.stamp(alert.active_at, seconds=True)
         st.markdown(
-            f"**{text.esc_md(value)}** · {text.esc_md(waited)} · since {began} · last seen {text.age(alert.last_seen, moment)}"
+            f"{board.state_words(alert, limit)} · since {began} · last seen {text.age(alert.last_seen, moment)}"
         )
         if badges := board.flag_badges(alert, muted):
             st.markdown(badges)
@@ -97,7 +102,7 @@ def _told(alert: Any) -> None:
             "sent_at": last[channel].sent_at if channel in last else pd.NaT,
             "episode": ("this one" if last[channel].episode == alert.id else "one before") if channel in last else "",
             "suppressed": last[channel].suppressed if channel in last else None,
-            "now": f"{now[channel].kind}: {now[channel].words}" if channel in now else "",
+            "now": _newest(now[channel]) if channel in now else "",
         }
         for channel in sorted({*last, *now})
     ]
@@ -110,6 +115,10 @@ def _told(alert: Any) -> None:
         "now": st.column_config.TextColumn("Newest step", width="large"),
     }  # fmt: skip
     cards.table(shown, key="told", topic=f"told of {alert.name}", columns=columns)
+
+
+def _newest(row: Any) -> str:
+    return f"{row.kind.replace('_', ' ')}: {words.on_clock(row.words, row.at)}"
 
 
 def _labels(alert: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from lib.alerts.model import AlertState
-from lib.ui import cache, clock, runtime, text
-from lib.ui.alerts import asked, board, chart, silenced, state, verdict, words
+from lib.ui import cache, runtime, text
+from lib.ui.alerts import asked, board, silenced, state, verdict, words
 from lib.ui.pages import entry
 from lib.ui.time_range import time_window
 
@@ -26,12 +26,11 @@ def glance() -> None:
     heard = firing[~silenced.muted(firing)]
     for row in words.each(heard.head(MOST_SHOWN)):
         limit = cache.frame("rule_limit", time_window(), rule=row.name)
-        value = words.against(row.value, limit, chart.factor(row.name))
-        about = " ".join(part for part in (row.name, words.scope(row.labels)) if part)
+        about = " · ".join(part for part in (row.name, words.about(row)) if part)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(str(entry("alerts").path), label=f"{words.badge(row.severity)} {text.esc_md(about)}", width="content",
                          query_params=dict(state.address(row.fingerprint)))  # fmt: skip
-            st.markdown(f"**{text.esc_md(value)}** · {text.esc_md(words.since(row, clock.now()))}", width="content")
+            st.markdown(board.state_words(row, limit), width="content")
             if badges := board.flag_badges(row):
                 st.markdown(badges, width="content")
     if len(heard) > MOST_SHOWN:

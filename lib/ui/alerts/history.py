@@ -77,7 +77,7 @@ def _talkers(found: pd.DataFrame, window: Window) -> None:
     most = past.top_talkers(found, window)
     shown = pd.DataFrame(
         {
-            "name": most["name"], "about": [words.scope(labels) for labels in most["labels"]], "fired": most["fired"],
+            "name": most["name"], "about": [words.about(row) for row in words.each(most)], "fired": most["fired"],
             "newest": most["newest"], "fingerprint": most["fingerprint"],
         }
     )  # fmt: skip
@@ -94,7 +94,7 @@ def _episodes(found: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
             "severity": [words.shape(severity).label for severity in found["severity"]], "name": found["name"],
-            "about": [words.scope(labels) for labels in found["labels"]], "fired_at": found["fired_at"],
+            "about": [words.about(row) for row in words.each(found)], "fired_at": found["fired_at"],
             "resolved_at": found["resolved_at"],
             "lasted": [text.span((moment if pd.isna(end) else end) - start)
                        for start, end in zip(found["fired_at"], found["resolved_at"], strict=True)],

@@ -104,7 +104,7 @@ def _preview(matchers: tuple[Matcher, ...]) -> None:
     st.markdown(f"It hits **{text.number(len(hit))} of {text.number(len(opened))} open alerts** now: "
                 + " ".join(f"{words.badge(word)} {text.number(int((hit['severity'] == word).sum()))}" for word in worst))  # fmt: skip
     for row in words.each(hit.head(MOST_SHOWN)):
-        st.text(text.visible(f"{words.shape(row.severity).glyph} {row.name}  {words.scope(row.labels)}"))
+        st.text(text.visible(f"{words.shape(row.severity).glyph} {row.name}  {words.about(row)}"))
     if len(hit) > MOST_SHOWN:
         st.caption(f"and {text.number(len(hit) - MOST_SHOWN)} more.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +17,9 @@ from lib.window import DAY
 
 BEFORE = timedelta(minutes=30)
 """So much of the story before an episode belongs to it: it was pending, or another one ended just then."""
+
+LOOKED_BACK = 90 * DAY
+MOST_LINES = 60
 
 _SAYS = {
     Status.CRITICAL: ("firing", "failed", "channel_broken", "error", "no_route"),
@@ -34,13 +37,28 @@ def of_alert(alert: Any, limit: dict[str, Any]) -> None:
     start = min(alert.active_at, clock.now()) - BEFORE
     end = clock.now() + timedelta(minutes=1) if pd.isna(alert.resolved_at) else alert.resolved_at + DAY
     found = asked.story((alert.fingerprint,), _minute(start), _minute(end) + timedelta(minutes=1))
-    rows = [*_known(alert, found), *((line.at, line.channel, line.kind, line.words) for line in words.each(found))]
-    frame = pd.DataFrame(rows, columns=["at", "channel", "kind", "words"]).sort_values("at", kind="stable")
+    frame = _told_of(_known(alert, found), found)
     _lines(frame)
     if alert.state != AlertState.RESOLVED:
         _now(alert, limit)
     if len(frame) >= 20:
         cards.table(frame, key="story", topic=f"story of {alert.name}", columns=_COLUMNS)
+
+
+def of_unknown(fingerprint: str) -> bool:
+    """The story of an alert that is not kept: one that was only pending, or whose episodes are too old. Whether there is one."""
+    end = _minute(clock.now()) + timedelta(minutes=1)
+    found = asked.story((fingerprint,), end - LOOKED_BACK, end)
+    if found.empty:
+        return False
+    _lines(_told_of([], found))
+    return True
+
+
+def _told_of(known: list[tuple[Any, str, str, str]], found: pd.DataFrame) -> pd.DataFrame:
+    """All lines by time, their times of day on the viewer's clock: `at`, `channel`, `kind`, `words`."""
+    rows = [*known, *((row.at, row.channel, row.kind, words.on_clock(row.words, row.at)) for row in words.each(found))]
+    return pd.DataFrame(rows, columns=["at", "channel", "kind", "words"]).sort_values("at", kind="stable")
 
 
 _COLUMNS = {
@@ -63,20 +81,40 @@ def _known(alert: Any, found: pd.DataFrame) -> list[tuple[Any, str, str, str]]:
     return [line for line in known if not pd.isna(line[0]) and line[2] not in told]
 
 
+class _Line(NamedTuple):
+    """One moment of the story, and every channel for which it is so."""
+
+    at: datetime
+    kind: str
+    words: str
+    channels: tuple[str, ...]
+
+
+def _joined(frame: pd.DataFrame) -> list[_Line]:
+    """The lines, those that say the same in the same second of several channels as one."""
+    lines: dict[tuple[Any, str, str], _Line] = {}
+    for row in words.each(frame):
+        same = (row.at.floor("s"), row.kind, row.words)
+        before = lines[same].channels if same in lines else ()
+        lines[same] = _Line(row.at, row.kind, row.words, (*before, row.channel) if row.channel else before)
+    return list(lines.values())
+
+
 def _lines(frame: pd.DataFrame) -> None:
     """One line of plain text per moment; the words may hold anything."""
-    day = None
-    for line in words.each(frame.tail(60)):
+    day, every = None, _joined(frame)
+    if len(every) > MOST_LINES:
+        st.caption(f"The newest {MOST_LINES} of {text.number(len(every))}; all of them stand in the table below.")
+    for number, line in enumerate(every[-MOST_LINES:]):
         local = clock.local(line.at)
         if local.date() != day:
             day = local.date()
             st.caption(f"{local:%A, %d %b %Y}")
-        status = _STATUS.get(line.kind, Status.NO_DATA)
-        look = LOOKS[status]
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{line.Index}"):
-            kind = text.esc_md(str(line.kind).replace("_", " ")[:32])
-            channel = f" :gray-badge[{text.esc_md(line.channel)}]" if line.channel else ""
-            st.markdown(f"{local:%H:%M:%S} :{look.badge}-badge[{look.glyph} {kind}]{channel}", width="content")
+        look = LOOKS[_STATUS.get(line.kind, Status.NO_DATA)]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"line_{number}"):
+            kind = text.esc_md(line.kind.replace("_", " ")[:32])
+            channels = "".join(f" :gray-badge[{text.esc_md(channel)}]" for channel in line.channels)
+            st.markdown(f"{local:%H:%M:%S} :{look.badge}-badge[{look.glyph} {kind}]{channels}", width="content")
             st.text(text.visible(line.words), width="stretch")
 
 
@@ -85,7 +123,8 @@ def _now(alert: Any, limit: dict[str, Any]) -> None:
     own = rules[rules["rule"] == alert.rule]
     waited = words.since(alert, clock.now(), float(limit.get("for_s", 0.0)))
     value = words.against(alert.value, limit, chart.factor(alert.name))
-    st.markdown(f"**Now**: {text.esc_md(waited)} · {text.esc_md(value)}")
+    has_value = bool(limit) or not pd.isna(alert.value)
+    st.markdown(f"**Now**: {text.esc_md(waited)}" + (f" · {text.esc_md(value)}" if has_value else ""))
     if len(own):
         st.caption(
             f"Its rule was evaluated {text.age(own['last_eval'].iloc[0], clock.now())}: {own['health'].iloc[0]}."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,15 +13,23 @@ import pandas as pd
 from lib.alerts.acts import PUSHED
 from lib.alerts.book import is_test
 from lib.alerts.model import AlertState, Origin
-from lib.ui import text
+from lib.ui import clock, text
 from lib.ui.severity import Look, Status, look, status_of
 
 _OWN_LABELS = frozenset({"alertname", "severity"})
 _OPERATORS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 _PAGES = {
     "HighErrorRate": "errors", "SlowResponseTime": "performance", "DBConnectionPoolExhausted": "system",
-    "QueueBacklog": "queues", "LeadSyncFailures": "queues",
+    "QueueBacklog": "queues", "LeadSyncFailures": "queues", "UnhandledException": "errors",
 }  # fmt: skip
+_OUR_RUNBOOKS = frozenset({"UnhandledException"})
+"""Alerts that programs push by our own library: their runbook is ours, whatever address they bring along."""
+
+_OURSELVES = ("job", "halo-ops")
+"""What all figures of the dashboard about itself carry."""
+
+_ORIGINS = {Origin.API: "a program", Origin.ALERTMANAGER: "Alertmanager", Origin.PROMETHEUS: "Prometheus"}
+_UTC = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC\b")
 _SCOPE_CHARS = 160
 
 
@@ -48,6 +57,42 @@ def scope(labels: Mapping[str, str], shared: Mapping[str, str] | None = None) ->
     own = {name: value for name, value in labels.items() if name not in _OWN_LABELS and name not in (shared or {})}
     words = ", ".join(f"{name}={value}" for name, value in sorted(own.items()))
     return words if len(words) <= _SCOPE_CHARS else f"{words[:_SCOPE_CHARS]}…"
+
+
+def about(alert: Any, shared: Mapping[str, str] | None = None) -> str:
+    """What an alert is about, as briefly as it can be said: what tells it from others of its rule, else its own words.
+
+    What a program pushed says so in words; its labels are a program's. On one line; "" where there is nothing to say.
+    A row of the history has no annotations: it is its labels.
+    """
+    labels = dict(alert.labels)
+    if labels.get(_OURSELVES[0]) == _OURSELVES[1]:
+        labels = {name: value for name, value in labels.items() if name not in (_OURSELVES[0], "instance")}
+    if alert.origin == Origin.API and len(labels) > len(_OWN_LABELS) + 1:
+        labels.pop("key", None)  # it repeats the others
+    said = " ".join(spoken(getattr(alert, "annotations", {})).split())[:_SCOPE_CHARS]
+    found = scope(labels, shared)
+    return (said or found) if alert.origin in PUSHED else (found or said)
+
+
+def spoken(annotations: Mapping[str, str]) -> str:
+    """The short sentence that an alert says about itself; "" where it has none."""
+    return annotations.get("summary") or annotations.get("description", "").strip().partition("\n")[0]
+
+
+def on_clock(said: str, at: datetime) -> str:
+    """A line of the story with its times, which are kept in UTC, on the viewer's clock. `at` is when it was said."""
+
+    def local(found: re.Match[str]) -> str:
+        try:
+            moment = datetime.fromisoformat(f"{found[1] or f'{at:%Y-%m-%d}'}T{found[2]}").replace(tzinfo=UTC)
+        except ValueError:
+            return found[0]  # looks like a time and is none: foreign words
+        if not found[1] and moment < at - timedelta(hours=12):
+            moment += timedelta(days=1)  # "until 00:03", said before midnight
+        return clock.stamp(moment, seconds=True) if found[1] else f"{clock.local(moment):%H:%M:%S}"
+
+    return _UTC.sub(local, said)
 
 
 def measured(value: float | None, unit: str) -> str:
@@ -98,7 +143,7 @@ def flags(alert: Any) -> list[tuple[Status, str]]:
     if alert.unobserved_s:
         found.append((Status.NO_DATA, f"unobserved {text.span(alert.unobserved_s)}"))
     if alert.origin not in (Origin.ENGINE, Origin.OWN):
-        found.append((Status.NO_DATA, f"from {alert.origin}"))
+        found.append((Status.NO_DATA, f"told by {_ORIGINS.get(alert.origin, alert.origin)}"))
     if is_test(alert.labels):
         found.append((Status.MAINTENANCE, "TEST"))
     return found
@@ -112,6 +157,8 @@ def page_of(rule: str, annotations: Mapping[str, str]) -> str:
 
 def runbook(alert: Any) -> str:
     """The address of its runbook; "" where there is none, or where somebody else wrote it: that stays text."""
+    if alert.origin in PUSHED and alert.name in _OUR_RUNBOOKS:
+        return f"/runbooks#{alert.name.lower()}"
     address = str(alert.annotations.get("runbook_url", "") or alert.annotations.get("runbook", ""))
     if alert.origin not in PUSHED and address.startswith("/runbooks"):
         return address  # a page of our own

@@ -21,7 +21,7 @@ LIMIT = {"operator": ">", "value": 0.05, "unit": "ratio"}
 def alert(**fields: Any) -> Any:
     told: dict[str, Any] = {
         "state": "firing", "active_at": NOW - 20 * MINUTE, "fired_at": NOW - 15 * MINUTE, "resolved_at": pd.NaT,
-        "keep_since": pd.NaT, "acked_by": "", "unobserved_s": 0.0, "origin": "engine", "labels": {}, "annotations": {},
+        "keep_since": pd.NaT, "acked_by": "", "unobserved_s": 0.0, "origin": "engine", "name": "Q", "labels": {}, "annotations": {},
     }  # fmt: skip
     return SimpleNamespace(**(told | fields))
 
@@ -62,12 +62,52 @@ def test_what_all_alerts_of_a_rule_share_tells_none_from_another() -> None:
     assert words.scope({"alertname": "Q", "severity": "warning"}) == ""
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"labels": {"alertname": "Q", "queue_name": "leads"}, "annotations": {"summary": "Leads wait"}}, "queue_name=leads"),
+        ({"labels": {"alertname": "E"}, "annotations": {"summary": "12 % of requests fail"}}, "12 % of requests fail"),
+        ({"labels": {"alertname": "N", "job": "halo-ops", "instance": "a:1"}, "annotations": {"summary": "2 new errors"}}, "2 new errors"),
+        ({"labels": {"alertname": "D", "job": "halo-ops", "instance": "a:1", "mount": "/data"}}, "mount=/data"),
+        ({"origin": "api", "labels": {"alertname": "U", "key": "k", "severity": "warning", "exception": "KeyError"},
+          "annotations": {"description": "KeyError in a.py\nTraceback"}}, "KeyError in a.py"),
+        ({"origin": "api", "labels": {"alertname": "U", "key": "k", "severity": "warning", "exception": "KeyError"}}, "exception=KeyError"),
+        ({"origin": "api", "labels": {"alertname": "U", "key": "k"}}, "key=k"),
+        ({"labels": {"alertname": "U"}}, ""),
+    ],
+)  # fmt: skip
+def test_an_alert_says_what_it_is_about_in_words_where_its_labels_are_none(fields: dict[str, Any], said: str) -> None:
+    assert words.about(alert(**fields)) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("silenced by Nadia until 2026-03-27 20:46:02 UTC: known", "silenced by Nadia until 27 Mar 21:46:02: known"),
+        ("wait until 12:05:00 UTC", "wait until 13:05:00"),
+        ("wait until 00:03:00 UTC", "wait until 01:03:00"),
+        ("at 99:99:99 UTC", "at 99:99:99 UTC"),
+        ("accepted with 200", "accepted with 200"),
+    ],
+)
+def test_times_in_a_story_stand_on_the_viewers_clock(said: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words.clock, "display_zone", lambda: "Europe/Berlin")
+
+    assert words.on_clock(said, NOW) == shown
+
+
 def test_flags_say_what_else_is_to_be_known() -> None:
     found = words.flags(
         alert(acked_by="anna", keep_since=NOW, unobserved_s=120.0, origin="api", labels={"namespace": "test"})
     )
 
-    assert [said for _, said in found] == ["acknowledged by anna", "recovering", "unobserved 2 min", "from api", "TEST"]
+    assert [said for _, said in found] == [
+        "acknowledged by anna",
+        "recovering",
+        "unobserved 2 min",
+        "told by a program",
+        "TEST",
+    ]
     assert words.flags(alert()) == []
 
 
@@ -83,6 +123,12 @@ def test_flags_say_what_else_is_to_be_known() -> None:
 )
 def test_only_an_own_rule_leads_to_a_runbook_and_only_to_a_web_address(origin: str, address: str, led_to: str) -> None:
     assert words.runbook(alert(origin=origin, annotations={"runbook_url": address})) == led_to
+
+
+def test_an_exception_that_our_own_library_pushed_leads_to_our_own_runbook_and_nowhere_else() -> None:
+    pushed = alert(origin="api", name="UnhandledException", annotations={"runbook_url": "https://evil.example/a"})
+
+    assert words.runbook(pushed) == "/runbooks#unhandledexception"
 
 
 @pytest.mark.parametrize(
