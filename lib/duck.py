@@ -39,6 +39,8 @@ _DAMAGE = (
 _NOT_THE_FILE = ("permission denied", "no space left", "read-only file system", "is a directory", "could not set lock")
 
 Params = Sequence[Any] | Mapping[str, Any]
+Columns = Callable[[str, Params], dict[str, Any]]
+"""Puts a question; the answer is one numpy array per column."""
 
 
 def in_memory() -> Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]:
@@ -141,6 +143,13 @@ class Database:
         """The answer as one numpy array per column (masked where it has NULLs): the quickest for few rows."""
         with self._asking(timeout_s) as cursor:
             return dict(cursor.execute(sql, params).fetchnumpy())
+
+    @contextlib.contextmanager
+    def snapshot(self, *, timeout_s: float = READ_TIMEOUT_S) -> Iterator[Columns]:
+        """Puts several questions, as `columns` does, to the store of one moment: a row keeps its `rowid` between them."""
+        with self._asking(timeout_s) as cursor:
+            cursor.execute("BEGIN")
+            yield lambda sql, params: dict(cursor.execute(sql, params).fetchnumpy())
 
     def arrow(self, sql: str, params: Params = (), *, timeout_s: float = READ_TIMEOUT_S) -> pa.Table:
         """The answer to one SELECT as an Arrow table: the quickest for a million rows, which are not copied."""

@@ -177,6 +177,26 @@ def test_readers_see_whole_transactions_while_one_writes(database: Database) -> 
     database.close()
 
 
+def test_a_row_keeps_its_place_within_a_snapshot_though_others_are_dropped_and_the_file_is_tidied(
+    database: Database,
+) -> None:
+    with database.write() as writer:
+        writer.execute("INSERT INTO t SELECT range, 'row ' || range FROM range(400000)")
+    database.checkpoint()
+
+    with database.snapshot() as ask:
+        places = ask("SELECT rowid FROM t WHERE n % 50021 = 300", ())["rowid"].tolist()
+        with database.write() as writer:
+            writer.execute("DELETE FROM t WHERE n < 300000")
+            writer.execute("INSERT INTO t SELECT range, 'late' FROM range(200000)")
+        database.checkpoint()
+        found = ask("SELECT n, s FROM t WHERE rowid IN (SELECT unnest(?)) ORDER BY n", (places,))
+
+    assert found["n"].tolist() == list(range(300, 400_000, 50_021))
+    assert found["s"].tolist() == [f"row {n}" for n in found["n"]]
+    assert database.rows("SELECT count(*) FROM t") == [(300_000,)]
+
+
 def test_frames_hold_nulls_and_values(database: Database) -> None:
     frame = database.read("SELECT * FROM (VALUES (1, 'a'), (NULL, NULL)) AS v(n, s) WHERE n IS NULL OR n = ?", [1])
 

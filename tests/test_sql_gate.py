@@ -17,6 +17,7 @@ KEYWORDS = re.compile(
 REVIEWED = {
     "lib/logs/conditions.py": {"column", "marks", "word"},
     "lib/logs/duckdb.py": {"_RECORD"},
+    "lib/logs/newest.py": {"', '.join(columns)"},
     "lib/logs/questions.py": {
         "field", "held", "', '.join((*keys, *sums))", "', '.join(columns)", "columns", "table",
         "less", "'<' if newer else '>'", "place", "order",  # of `beside`: two signs, a word, and SQL made of them

@@ -14,6 +14,7 @@ from lib.logs.base import GROUP_FIELDS, LogQuery, Match
 SEARCH_FIELDS = (*GROUP_FIELDS, "request_id", "lead_id")
 SEARCHED_TEXT = ("message", "error", "url", "stack", "fields")
 
+_WILD = frozenset("%_\0")
 _STATUS_CLASS = re.compile(r"([1-9])xx", re.IGNORECASE)
 
 
@@ -80,5 +81,11 @@ def contains_text(text: str) -> Sql:
     """The text is somewhere in the record, whatever the case. Wildcards mean themselves."""
     if not text:
         return Sql("TRUE")
-    found = joined("OR", (Sql(f"contains(lower({column}), lower(?))", (text,)) for column in SEARCHED_TEXT))
-    return Sql("(") + found + ")"
+    return Sql("(") + joined("OR", (holds(column, text) for column in SEARCHED_TEXT)) + ")"
+
+
+def holds(column: str, text: str) -> Sql:
+    """The column has the text somewhere, whatever the case. ILIKE is a third quicker, but takes wildcards for what they are."""
+    if _WILD.isdisjoint(text):
+        return Sql(f"({column} ILIKE ?)", (f"%{text}%",))
+    return Sql(f"contains(lower({column}), lower(?))", (text,))

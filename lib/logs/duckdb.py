@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from lib import notes
-from lib.duck import open_database
+from lib.duck import Columns, open_database
 from lib.errors import SourceRejected
-from lib.logs import answers, questions, rollup
+from lib.logs import answers, newest, questions, rollup
 from lib.logs.base import LogQuery
 from lib.logs.conditions import Sql, naive
 from lib.logs.ingest import BATCH, Checkpoint, Gap
@@ -199,7 +199,9 @@ class DuckLogs:
     def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
         """Records, newest first, at most MOST_ROWS; `before` is the (ts, id) of the last row of the page before."""
         limit = max(1, min(limit, MOST_ROWS))
-        found = self._ask(questions.search(query, tuple(answers.SEARCH_DTYPES), limit, before))
+        with self._db.snapshot() as columns:
+            ask = partial(self._put, columns)
+            found = newest.search(ask, query, tuple(answers.SEARCH_DTYPES), limit, before)
         return answers.frame(found, answers.SEARCH_DTYPES)
 
     def record(self, record_id: str) -> dict[str, Any] | None:
@@ -261,7 +263,10 @@ class DuckLogs:
         return answers.frame(self._ask(questions.gaps(window)), answers.GAP_DTYPES)
 
     def _ask(self, sql: Sql) -> dict[str, Any]:
-        return notes.timed(self.name, sql.text, lambda: self._db.columns(sql.text, sql.params), _rows)
+        return self._put(self._db.columns, sql)
+
+    def _put(self, columns: Columns, sql: Sql) -> dict[str, Any]:
+        return notes.timed(self.name, sql.text, lambda: columns(sql.text, sql.params), _rows)
 
     def _rows(self, sql: Sql) -> list[tuple[Any, ...]]:
         return notes.timed(self.name, sql.text, lambda: self._db.rows(sql.text, sql.params), len)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from lib.logs.conditions import Sql, joined, naive
+from lib.logs.conditions import Sql, holds, joined, naive
 from lib.logs.lucene import (
     BARE,
     KINDS,
@@ -84,7 +84,7 @@ def _leaf(node: Leaf, field: str) -> Sql:
 
 def _equal(node: Term | Phrase, field: str, kind: Kind) -> Sql:
     if kind is Kind.TEXT:
-        return Sql(f"contains(lower({_column(field)}), lower(?))", (node.value,))
+        return holds(_column(field), node.value)
     if kind is Kind.NUMBER:
         return Sql(f"coalesce({_column(field)} = CAST(? AS DOUBLE), FALSE)", (node.value,))
     if kind is Kind.EXACT:

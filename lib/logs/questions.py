@@ -112,16 +112,6 @@ def patterns(query: LogQuery, limit: int, rolled_until: int) -> Sql:
     )
 
 
-def search(query: LogQuery, columns: Sequence[str], limit: int, before: tuple[datetime, str] | None) -> Sql:
-    """The newest `limit` records of exactly the window that come after `before` in the order newest first."""
-    wanted = " ".join(("SELECT", ", ".join(columns), "FROM records WHERE ts >= ? AND ts < ? AND"))
-    found = Sql(wanted, _ends(query.window)) + _selected(query)
-    if before is not None:
-        moment = naive(before[0])
-        found += Sql("AND ts <= ? AND (ts < ? OR id < ?)", (moment, moment, before[1]))
-    return found + Sql("ORDER BY ts DESC, id DESC LIMIT ?", (limit,))
-
-
 def record(record_id: str, columns: Sequence[str]) -> Sql:
     """The record of that id: no row or one."""
     return Sql(" ".join(("SELECT", ", ".join(columns), "FROM records WHERE id = ? LIMIT 1")), (record_id,))
@@ -129,7 +119,7 @@ def record(record_id: str, columns: Sequence[str]) -> Sql:
 
 def count(query: LogQuery) -> Sql:
     """How many records of exactly the window `search` would find."""
-    return Sql("SELECT count(*) FROM records WHERE ts >= ? AND ts < ? AND", _ends(query.window)) + _selected(query)
+    return Sql("SELECT count(*) FROM records WHERE ts >= ? AND ts < ? AND", window_ends(query.window)) + selected(query)
 
 
 def top(query: LogQuery, field: str, limit: int) -> Sql:
@@ -137,7 +127,7 @@ def top(query: LogQuery, field: str, limit: int) -> Sql:
     if kind_of(field) is Kind.TIME:
         raise QueryError("times are not counted by value: look at the chart")
     held = Sql("SELECT coalesce(") + value(field) + Sql(", '') AS value FROM records WHERE ts >= ? AND ts < ? AND",
-                                                        _ends(query.window)) + _selected(query)  # fmt: skip
+                                                        window_ends(query.window)) + selected(query)  # fmt: skip
     counted = "SELECT value, count(*) AS records, CAST(sum(count(*)) OVER () AS BIGINT) AS counted FROM ("
     return Sql(counted) + held + Sql(") GROUP BY value ORDER BY records DESC, value LIMIT ?", (limit,))
 
@@ -167,7 +157,7 @@ def trace(field: str, text: str, columns: Sequence[str], limit: int) -> Sql:
     return Sql(wanted, (text, limit))
 
 
-def _selected(query: LogQuery) -> Sql:
+def selected(query: LogQuery) -> Sql:
     """What the records table must hold besides the window."""
     return matches(query.where, raw=True) + "AND" + contains_text(query.text) + "AND" + lucene(query.lucene)
 
@@ -193,7 +183,7 @@ def gaps(window: Window) -> Sql:
     """What was noted in exactly the window, newest first."""
     return Sql(
         "SELECT ts, file, kind, records, bytes, reason FROM gaps WHERE ts >= ? AND ts < ? ORDER BY ts DESC, file",
-        _ends(window),
+        window_ends(window),
     )
 
 
@@ -211,7 +201,8 @@ def _sums_of(size: str, columns: str, first: int, last: int) -> Sql:
     return Sql(" ".join(("SELECT", columns, "FROM", table, "WHERE minute >= ? AND minute < ? AND")), (first, last))
 
 
-def _ends(window: Window) -> tuple[object, object]:
+def window_ends(window: Window) -> tuple[datetime, datetime]:
+    """Exactly the window, [start, end), as the records' `ts` has it."""
     return naive(window.start), naive(window.end)
 
 

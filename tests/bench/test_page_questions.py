@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,15 +13,12 @@ import pytest
 from lib.logs.base import LogQuery, Match
 from lib.logs.duckdb import DuckLogs
 from lib.window import Window
+from tests.bench.bare_count import Questions, bare_count, interleaved
 from tests.bench.log_week import END, LENGTH, week
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
 RECORDS = 1_000_000
-BARE = (
-    "SELECT time_bucket(INTERVAL 5 minutes, ts) AS bucket, level, count(*) FROM records "
-    "WHERE ts >= ? AND ts < ? GROUP BY ALL"
-)
 ERRORS = (Match("level", ("error",)),)
 
 
@@ -44,7 +40,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
 def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(logs: DuckLogs) -> None:
     window = Window(END - LENGTH, END)
     pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
-    medians = _interleaved(_bare_count(logs) | pages["errors"] | pages["performance"], rounds=15)
+    medians = interleaved(bare_count(logs) | pages["errors"] | pages["performance"], rounds=15)
 
     ratios = _ratios(pages, medians)
     print("\n" + "\n".join(f"{name:22s} {took * 1000:7.1f} ms" for name, took in medians.items()))
@@ -55,7 +51,7 @@ def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(log
 def test_a_day_in_minutes_is_as_quick(logs: DuckLogs) -> None:
     window = Window(END - timedelta(days=1), END)
     pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
-    medians = _interleaved(_bare_count(logs) | pages["errors"] | pages["performance"], rounds=10)
+    medians = interleaved(bare_count(logs) | pages["errors"] | pages["performance"], rounds=10)
 
     ratios = _ratios(pages, medians)
     print("\nover 24 h, in bare counts of a week:", {name: round(ratio, 2) for name, ratio in ratios.items()})
@@ -67,8 +63,8 @@ def test_a_small_write_costs_about_a_count_of_all(logs: DuckLogs) -> None:
     now = late.set_column(0, late.schema.field(0), pa.array([END], late.schema.field(0).type))
     tenfold = pa.concat_tables([now] * 10)
 
-    took = _interleaved(
-        _bare_count(logs) | {"newest minute": lambda: logs.write(tenfold), "a past hour": lambda: logs.write(late)},
+    took = interleaved(
+        bare_count(logs) | {"newest minute": lambda: logs.write(tenfold), "a past hour": lambda: logs.write(late)},
         rounds=30,
     )
 
@@ -77,17 +73,12 @@ def test_a_small_write_costs_about_a_count_of_all(logs: DuckLogs) -> None:
     assert took["a past hour"] < 3 * took["bare"]  # makes that hour's sums anew
 
 
-def _ratios(pages: dict[str, dict[str, Callable[[], object]]], medians: dict[str, float]) -> dict[str, float]:
+def _ratios(pages: dict[str, Questions], medians: dict[str, float]) -> dict[str, float]:
     """What each page's questions cost together, in bare counts."""
     return {name: sum(medians[question] for question in page) / medians["bare"] for name, page in pages.items()}
 
 
-def _bare_count(logs: DuckLogs) -> dict[str, Callable[[], object]]:
-    ends = [(END - LENGTH).replace(tzinfo=None), END.replace(tzinfo=None)]
-    return {"bare": lambda: logs._db.columns(BARE, ends)}
-
-
-def _errors_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], object]]:
+def _errors_page(logs: DuckLogs, window: Window) -> Questions:
     step, every, errors = window.step(), LogQuery(window), LogQuery(window, ERRORS)
     return {
         "trend by level": lambda: logs.totals(every, by=["level"], step=step),
@@ -99,7 +90,7 @@ def _errors_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], objec
     }
 
 
-def _performance_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], object]]:
+def _performance_page(logs: DuckLogs, window: Window) -> Questions:
     step, every = window.step(), LogQuery(window)
     return {
         "latency": lambda: logs.durations(every),
@@ -107,13 +98,3 @@ def _performance_page(logs: DuckLogs, window: Window) -> dict[str, Callable[[], 
         "slowest routes": lambda: logs.durations(every, by=["method", "route"]),
         "distribution": lambda: logs.duration_histogram(every, [0, 100, 500, 1000, 5000]),
     }
-
-
-def _interleaved(questions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    took: dict[str, list[float]] = {name: [] for name in questions}
-    for _ in range(rounds):
-        for name, ask in questions.items():
-            started = time.perf_counter()
-            ask()
-            took[name].append(time.perf_counter() - started)
-    return {name: statistics.median(times) for name, times in took.items()}
