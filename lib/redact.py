@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lib.redact_named import KEYS, REDACTED, is_secret_name, redact_named
 
-__all__ = ["EVERYTHING", "MAX_DEPTH", "REDACTED", "Look", "is_secret_name", "looks", "redact", "redact_text"]
+__all__ = ["MAX_DEPTH", "REDACTED", "is_secret_name", "redact", "redact_text", "suspects"]
 
 MAX_DEPTH = 32
 """Deeper values are replaced by a note: no real record is this deep."""
@@ -29,7 +30,6 @@ _PREFIX_HINTS = ("xox", "xapp-", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github
 _HOOK_HINTS = ("hooks.slack", "webhook")
 _ENCODED_HINTS = ("%3a", "%3d", "%40", "%2f%2f")
 _HINTS = (*_NAME_HINTS, *_PREFIX_HINTS, *_HOOK_HINTS, *_ENCODED_HINTS, "@", "eyj", "bearer", "basic", "private key")
-_TOO_COMMON = ("@", "%3a", "%3d")  # harmless without one of the others, or asked for apart
 _LONG = 32
 
 
@@ -37,11 +37,9 @@ def _any_of(hints: Iterable[str]) -> str:
     return "(?i:" + "|".join(map(re.escape, hints)) + ")"
 
 
-# For RE2, over the bytes of a line of JSON. An escape may hide a hint; an address shows a user only with an "@".
-_RUN = f"[A-Za-z0-9+/_]{{{_LONG}}}"
-_HIDDEN = r"\\[u/]|\x00"
-_SELDOM = _any_of(h for h in _HINTS if h not in (*_COMMON, *_TOO_COMMON)) + "|(?s:://.*@|@.*://)"
-_SUSPECT = "|".join((_any_of(_COMMON), _SELDOM, _RUN, _HIDDEN))
+# For RE2: what `_redacted` looks for before it tries any rule. A UUID is a long run, too, but no rule takes it.
+_SUSPECT = "|".join((_any_of(_HINTS), f"[A-Za-z0-9+/_-]{{{_LONG}}}", r"\\u00|\x00"))
+_KNOWN = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _SHORT = 64
 
 _SLASH = r"(?:\\{0,8}/|%2F)"
@@ -95,31 +93,12 @@ _CANDIDATE = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{32,}={0,2}")
 _ESCAPED = re.compile(r"\\{1,8}u00([2-7][0-9a-fA-F])")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a text can hold at all: one of these hints, or (`long`) a long run of letters and digits."""
-
-    hints: tuple[str, ...]
-    long: bool
-
-
-EVERYTHING = Look(_HINTS, True)
-
-
-def looks(raws: Sequence[bytes]) -> list[Look | None]:
-    """What to look for in each line of JSON, by its bytes; None where it holds no credential. This is quick."""
-    lines = pa.array(raws, pa.binary())
-    suspect = pc.match_substring_regex(lines, _SUSPECT)
-    suspects = lines.filter(suspect)
-    found = iter(
-        zip(*(pc.match_substring_regex(suspects, one).to_pylist() for one in (_HIDDEN, _SELDOM, _RUN)), strict=True)
-    )
-    return [_look(*next(found)) if one else None for one in suspect.to_pylist()]
-
-
-@lru_cache
-def _look(hidden: bool, seldom: bool, long: bool) -> Look:
-    return EVERYTHING if hidden else Look(_HINTS if seldom else _COMMON, long)
+def suspects(texts: pa.Array[Any]) -> npt.NDArray[np.bool_]:
+    """Which of the texts, or values written as JSON, `redact` has to read: it leaves the others as they are, unless they
+    are deeper than MAX_DEPTH. This is quick."""
+    found = pc.and_not(pc.match_substring_regex(texts, _SUSPECT), pc.match_substring_regex(texts, _KNOWN))
+    mask: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def redact_text(text: str) -> tuple[str, int]:
@@ -189,16 +168,15 @@ def _is_long_secret(text: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def _name(name: str) -> tuple[str, int, bool]:
+def name_of(name: str) -> tuple[str, int, bool]:
     """A field's name without credentials, how many were in it, and whether its value is one."""
     return *redact_text(name.replace("\x00", "␀")), is_secret_name(name)
 
 
-def redact(value: Any, look: Look = EVERYTHING, depth: int = 0) -> tuple[Any, int]:
+def redact(value: Any, depth: int = 0) -> tuple[Any, int]:
     """A copy of a JSON value without credentials at any depth, and how many were taken out.
 
-    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀". `look` is
-    what its texts can hold at all.
+    What stands under a secret's name becomes "[REDACTED]" (null and "" stay); NUL characters become "␀".
     """
     kind = type(value)
     if kind is str:
@@ -207,14 +185,14 @@ def redact(value: Any, look: Look = EVERYTHING, depth: int = 0) -> tuple[Any, in
         return value, 0
     if depth >= MAX_DEPTH:
         return "[TOO DEEP]", 0
-    return _in_list(value, look, depth) if kind is list else _in_object(value, look, depth)
+    return _in_list(value, depth) if kind is list else _in_object(value, depth)
 
 
-def _in_list(values: list[Any], look: Look, depth: int) -> tuple[list[Any], int]:
+def _in_list(values: list[Any], depth: int) -> tuple[list[Any], int]:
     """A list may be names and values in turn, as Node's rawHeaders is."""
     kept, count, named = [], 0, False
     for value in values:
-        clean, found = (REDACTED, 1) if named and isinstance(value, str) else redact(value, look, depth + 1)
+        clean, found = (REDACTED, 1) if named and isinstance(value, str) else redact(value, depth + 1)
         named = not named and isinstance(value, str) and _HEADER.fullmatch(value) is not None
         kept.append(clean)
         count += found
@@ -222,27 +200,28 @@ def _in_list(values: list[Any], look: Look, depth: int) -> tuple[list[Any], int]
 
 
 _HEADER = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-[\w-]{0,20}token", re.IGNORECASE)
-_NAMERS = ("name", "key", "header")
+NAMERS = frozenset({"name", "key", "header"})
+"""Fields that say what the field `value` beside them is."""
 
 
-def _in_object(values: dict[str, Any], look: Look, depth: int) -> tuple[dict[str, Any], int]:
+def _in_object(values: dict[str, Any], depth: int) -> tuple[dict[str, Any], int]:
     kept, count = {}, 0
-    quiet = not look.long and not _holds(values, look.hints)
-    pair = "value" in values and any(is_secret_name(str(values.get(namer, ""))) for namer in _NAMERS)
+    pair = named_by_another(values)
     for key, value in ((str(key), value) for key, value in values.items()):
-        name, in_name, secret = _name(key)
-        secret = secret or (pair and key == "value")
-        if secret and value not in (None, "", REDACTED) and not isinstance(value, bool):
-            kept[name], found = REDACTED, 1
-        elif quiet and type(value) is str:
-            kept[name], found = value, 0
+        name, in_name, secret = name_of(key)
+        if secret or (pair and key == "value"):
+            kept[name], found = hidden(value)
         else:
-            kept[name], found = redact(value, look, depth + 1)
+            kept[name], found = redact(value, depth + 1)
         count += found + in_name
     return kept, count
 
 
-def _holds(values: Mapping[str, Any], hints: tuple[str, ...]) -> bool:
-    """Whether any of the object's texts has one of the hints."""
-    texts = "\n".join([value for value in values.values() if type(value) is str]).lower()
-    return any(map(texts.__contains__, hints))
+def hidden(value: Any) -> tuple[Any, int]:
+    """What to show of a value that stands under a secret's name, and how many credentials that is."""
+    return (value, 0) if value in (None, "", REDACTED) or isinstance(value, bool) else (REDACTED, 1)
+
+
+def named_by_another(values: Mapping[str, Any]) -> bool:
+    """Whether the object's `value` is a credential by what the fields beside it say."""
+    return "value" in values and any(is_secret_name(str(values.get(namer, ""))) for namer in NAMERS)

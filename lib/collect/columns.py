@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,8 +13,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lib.collect.cells import Texts, clean_json, clean_texts
 from lib.logs.ingest import BATCH
 from lib.logs.patterns import normalise, route_of
+from lib.redact import NAMERS, is_secret_name, name_of
 
 Record = dict[str, Any]
 
@@ -33,7 +35,7 @@ _TEXT: frozenset[Any] = frozenset({str, type(None)})
 _NUMBER: frozenset[Any] = frozenset({int, float})
 _STRING: frozenset[Any] = frozenset({str})
 _WHOLE: frozenset[Any] = frozenset({int})
-_FEWEST = 8
+_FEWEST = 64
 """A smaller group costs more as columns than row by row."""
 _STAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
 _TS = BATCH.field("ts").type
@@ -77,6 +79,8 @@ def shape_of(names: tuple[str, ...]) -> Shape | None:
     """The shape of records with these names; None where they need a closer look each."""
     if "timestamp" not in names or not _SPECIAL.isdisjoint(names) or set(_STATUS) <= set(names):
         return None
+    if any(name_of(name)[0] != name for name in names) or ("value" in names and not NAMERS.isdisjoint(names)):
+        return None
     texts = tuple(name for name in TEXTS if name in names)
     numbers = tuple(name for name in _NUMBERS if name in names)
     status = next((name for name in _STATUS if name in names), "")
@@ -85,103 +89,135 @@ def shape_of(names: tuple[str, ...]) -> Shape | None:
     return Shape(names, texts, numbers, status, size, tuple(name for name in names if name not in taken))
 
 
+class _OddRows(Exception):  # noqa: N818 - which they are, so read where it is caught
+    """Rows with a value of an unusual kind or out of range."""
+
+    def __init__(self, odd: set[int]) -> None:
+        super().__init__(odd)
+        self.odd = odd
+
+
 class Groups:
-    """The records of a batch by file and shape. `odd`: the places of those that need a closer look each."""
+    """The records of a batch by file and shape. `odd`: the places of those that need a closer look each, `redacted` how
+    many credentials were taken out of the others."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        self._groups: dict[tuple[str, tuple[str, ...]], tuple[list[int], list[Record]]] = {}
+        self._groups: dict[tuple[str, ...], dict[int, Record]] = {}
         self.odd: dict[int, Record | None] = {}
+        self.redacted = 0
 
     def add(self, place: int, file: str, record: Record) -> None:
         """One record and its place in the batch."""
-        places, records = self._groups.setdefault((file, tuple(record)), ([], []))
-        places.append(place)
-        records.append(record)
+        self._groups.setdefault((file, *record), {})[place] = record
 
-    def tables(self, id_of: Callable[[int], str]) -> tuple[list[pa.Table], list[int]]:
-        """The plain records as tables of schema BATCH, and their places in that order; the others are in `odd` then."""
+    def tables(self, ids: Sequence[str]) -> tuple[list[pa.Table], list[int]]:
+        """The plain records without credentials, as tables of schema BATCH, and their places in that order; the others are
+        in `odd` then. `ids` are the records' by their places."""
         tables, order = list[pa.Table](), list[int]()
-        for (file, names), (places, records) in self._groups.items():
-            shape = shape_of(names) if len(records) >= _FEWEST else None
-            plain = dict[int, Record]() if shape is None else dict(zip(places, records, strict=True))
-            if shape is not None:
-                for at in _odd_rows(shape, records, self._span):
-                    del plain[places[at]]
-            if shape is not None and plain:
+        for (file, *names), rows in self._groups.items():
+            shape = shape_of(tuple(names)) if len(rows) >= _FEWEST else None
+            while shape is not None and rows:
                 try:
-                    tables.append(_table(shape, list(plain.values()), [id_of(place) for place in plain], file))
-                    order += plain
+                    table, redacted = _table(
+                        shape, tuple(rows.values()), self._span, [ids[place] for place in rows], file
+                    )
+                except _OddRows as found:
+                    for place in [place for at, place in enumerate(rows) if at in found.odd]:
+                        self.odd[place] = rows.pop(place)
                 except (TypeError, ValueError, OverflowError):  # a value that cannot be written like this
-                    plain = {}
-            if len(plain) < len(places):
-                self.odd |= {place: one for place, one in zip(places, records, strict=True) if place not in plain}
+                    break
+                else:
+                    tables.append(table)
+                    order += rows
+                    self.redacted += redacted
+                    rows.clear()
+            self.odd |= rows
         return tables, order
 
 
-def _odd_rows(shape: Shape, records: Sequence[Record], span: Span) -> set[int]:
-    """The records with a value of an unusual kind or out of range."""
-    found = _by_name(shape, records)
-    odd: set[int] = set()
-    for name, kinds in shape.kinds():
-        if not kinds.issuperset(map(type, found[name])):
-            odd.update(at for at, value in enumerate(found[name]) if type(value) not in kinds)
-    for name in shape.numbers:
-        odd.update(np.flatnonzero(~np.isfinite(_floats(_usual(found[name], odd)))).tolist())
-    for name, low, high in ((shape.status, 0, _INT16), (shape.size, -_INT64 + 1, _INT64)):
-        values = _usual(found[name], odd) if name else ()
-        if values and not low <= min(values) <= max(values) < high:
-            odd.update(at for at, value in enumerate(values) if not low <= value < high)
-    return odd | _untimed(found["timestamp"], odd, span)
+def _table(shape: Shape, records: Sequence[Record], span: Span, ids: Sequence[str], file: str) -> tuple[pa.Table, int]:
+    """These records with schema BATCH, and how many credentials were taken out. Raises _OddRows; all others are plain."""
+    found = dict(zip(shape.names, zip(*(record.values() for record in records), strict=True), strict=True))
+    _leave_out(_of_other_kinds(shape, found))
+    numbers = {name: _floats(found[name]) for name in shape.numbers}
+    ts = _times(found["timestamp"], span)
+    _leave_out(_out_of_range(shape, found, numbers) | set(np.flatnonzero(ts.is_null()).tolist()))
 
-
-def _by_name(shape: Shape, records: Sequence[Record]) -> dict[str, tuple[Any, ...]]:
-    return dict(zip(shape.names, zip(*(record.values() for record in records), strict=True), strict=True))
-
-
-def _usual(values: tuple[Any, ...], odd: set[int]) -> Sequence[Any]:
-    """The values of a number, 0 for the odd ones."""
-    return [0 if at in odd else value for at, value in enumerate(values)] if odd else values
-
-
-def _untimed(values: Sequence[Any], odd: set[int], span: Span) -> set[int]:
-    """Where the time stamp has not Winston's form, or lies outside the span."""
-    stamps = pa.array(["" if at in odd else value for at, value in enumerate(values)] if odd else values, pa.string())
-    good = pc.match_substring_regex(stamps, _STAMP)
-    try:
-        ts = pc.if_else(good, stamps, pa.scalar(None, pa.string())).cast(_TS)
-    except pa.ArrowInvalid:  # a day that is in no calendar: each is looked at by itself
-        return set(range(len(values)))
-    millis = ts.cast(pa.int64()).fill_null(-1).to_numpy()
-    return set(np.flatnonzero((millis < span.earliest_ms) | (millis > span.latest_ms)).tolist())
-
-
-def _table(shape: Shape, records: Sequence[Record], ids: Sequence[str], file: str) -> pa.Table:
-    """These records, all of them plain, with schema BATCH."""
-    found, count = _by_name(shape, records), len(records)
-    texts = {name: _without_none(found[name]) for name in shape.texts}
-    empty = ("",) * count
-    said = [
-        error or message for error, message in zip(texts.get("error", empty), texts.get("message", empty), strict=True)
-    ]
-    route_by_url = {url: route_of(url) for url in set(texts.get("url", ("",)))}
-    routes = [
-        route or route_by_url[url]
-        for route, url in zip(texts.pop("route", empty), texts.get("url", empty), strict=True)
-    ]
-    columns = {TEXTS[name]: _text(values) for name, values in texts.items() if name != "level"}
-    columns |= {_NUMBERS[name]: pa.array(_floats(found[name])) for name in shape.numbers}
-    columns |= {
-        "ts": pa.array(found["timestamp"], pa.string()).cast(_TS), "id": pa.array(ids, pa.string()),
-        "level": _mapped(texts.get("level", empty), _level), "pattern": _mapped(said, normalise), "route": _text(routes),
-        "fields": pa.array(_fields(shape.rest, found, count), pa.string()), "file": pa.repeat(pa.scalar(file), count),
-    }  # fmt: skip
+    cleaned = {name: clean_texts(found[name]) for name in shape.texts}
+    written = [clean_json(found[name], secret=is_secret_name(name)) for name in shape.rest]
+    texts = {TEXTS[name]: column for name, (column, _) in cleaned.items()}
+    columns = {name: column.plain() for name, column in texts.items() if name != "level"}
+    columns |= {_NUMBERS[name]: pa.array(values) for name, values in numbers.items()}
+    columns |= {"ts": ts, "id": pa.array(ids, pa.string()), "file": pa.repeat(pa.scalar(file), len(ids))}
+    columns["fields"] = _objects(shape.rest, [column for column, _ in written], len(ids))
+    columns |= _derived(texts, columns)
     if shape.status:
         columns["status"] = pa.array(found[shape.status], pa.int16())
     if shape.size:
         columns["response_bytes"] = pa.array(found[shape.size], pa.int64())
-    arrays = [columns[name] if name in columns else pa.repeat(_EMPTY[name], count) for name in BATCH.names]
-    return pa.Table.from_arrays(arrays, schema=BATCH)
+    arrays = [columns[name] if name in columns else pa.repeat(_EMPTY[name], len(ids)) for name in BATCH.names]
+    return pa.Table.from_arrays(arrays, schema=BATCH), sum(count for _, count in (*cleaned.values(), *written))
+
+
+def _leave_out(odd: set[int]) -> None:
+    if odd:
+        raise _OddRows(odd)
+
+
+def _of_other_kinds(shape: Shape, found: Mapping[str, Sequence[Any]]) -> set[int]:
+    odd: set[int] = set()
+    for name, kinds in shape.kinds():
+        if not kinds.issuperset(map(type, found[name])):
+            odd.update(at for at, value in enumerate(found[name]) if type(value) not in kinds)
+    return odd
+
+
+def _out_of_range(
+    shape: Shape, found: Mapping[str, Sequence[Any]], numbers: Mapping[str, npt.NDArray[np.float64]]
+) -> set[int]:
+    odd = {int(at) for values in numbers.values() for at in np.flatnonzero(~np.isfinite(values))}
+    for name, low, high in ((shape.status, 0, _INT16), (shape.size, -_INT64 + 1, _INT64)):
+        if name and not low <= min(found[name]) <= max(found[name]) < high:
+            odd.update(at for at, value in enumerate(found[name]) if not low <= value < high)
+    return odd
+
+
+def _times(values: Sequence[str], span: Span) -> pa.Array[Any]:
+    """The time stamps; null where one has not Winston's form or lies outside the span."""
+    stamps = pa.array(values, pa.string())
+    good = pc.match_substring_regex(stamps, _STAMP)
+    try:
+        ts: pa.Array[Any] = pc.if_else(good, stamps, pa.scalar(None, pa.string())).cast(_TS)
+    except pa.ArrowInvalid:  # a day that is in no calendar: each is looked at by itself
+        ts = pa.nulls(len(values), _TS)
+    millis = ts.cast(pa.int64()).fill_null(-1).to_numpy()
+    found: pa.Array[Any] = pc.if_else(
+        pa.array((millis >= span.earliest_ms) & (millis <= span.latest_ms)), ts, pa.scalar(None, _TS)
+    )
+    return found
+
+
+def _derived(texts: Mapping[str, Texts], columns: Mapping[str, pa.Array[Any]]) -> dict[str, pa.Array[Any]]:
+    """The columns that are made of others: one spelling of the level, the route of an address, the pattern of what is said."""
+    made = {}
+    if "level" in texts:
+        made["level"] = texts["level"].changed(_level).plain()
+    if "url" in texts:
+        routes = texts["url"].changed(route_of).plain()
+        made["route"] = _first(columns["route"], routes) if "route" in texts else routes
+    said = texts.get("error") or texts.get("message")
+    if "error" in texts and "message" in texts:
+        said = Texts.of(_first(columns["error"], columns["message"]))
+    if said is not None:
+        made["pattern"] = said.changed(normalise).plain()
+    return made
+
+
+def _first(one: pa.Array[Any], other: pa.Array[Any]) -> pa.Array[Any]:
+    """`one` where it says something, else `other`."""
+    found: pa.Array[Any] = pc.if_else(pc.equal(one, _EMPTY["message"]), other, one)
+    return found
 
 
 def _floats(values: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -191,28 +227,15 @@ def _floats(values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.array([value if abs(value) < _INT64 else np.inf for value in values], dtype=np.float64)
 
 
-def _without_none(values: Sequence[str | None]) -> Sequence[str]:
-    return [value or "" for value in values]
-
-
-def _text(values: Sequence[str]) -> pa.Array[Any]:
-    if len(distinct := set(values)) == 1:
-        return pa.repeat(pa.scalar(distinct.pop()), len(values))
-    return pa.array(values, pa.string())
-
-
-def _mapped(values: Sequence[str], change: Callable[[str], str]) -> pa.Array[Any]:
-    changed = {value: change(value) for value in set(values)}
-    return _text([changed[value] for value in values])
-
-
 def _level(level: str) -> str:
     upper = level.upper()
     return _LEVELS.get(upper, upper)
 
 
-def _fields(names: Sequence[str], found: Mapping[str, Sequence[Any]], count: int) -> list[bytes]:
-    if not names:
-        return [b"{}"] * count
-    rows = zip(*(found[name] for name in names), strict=True)
-    return [orjson.dumps(dict(zip(names, row, strict=True))) for row in rows]
+def _objects(names: Sequence[str], columns: Sequence[pa.Array[Any]], count: int) -> pa.Array[Any]:
+    """A JSON object per row, of values that are written already."""
+    parts: list[Any] = [pa.repeat(pa.scalar("{"), count)]
+    for name, column in zip(names, columns, strict=True):
+        parts += ["," if len(parts) > 1 else "", f"{orjson.dumps(name).decode()}:", column]
+    found: pa.Array[Any] = pc.binary_join_element_wise(*parts, "}", "")
+    return found

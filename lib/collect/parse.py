@@ -18,7 +18,7 @@ import pyarrow as pa
 from lib.collect.columns import Groups, Span
 from lib.logs.ingest import BATCH, Gap
 from lib.logs.patterns import normalise, route_of
-from lib.redact import EVERYTHING, Look, looks, redact, redact_text
+from lib.redact import redact, redact_text
 
 MAX_LINE = 64 * 1024
 """Bytes of a line that are kept."""
@@ -83,21 +83,21 @@ def parse_lines(lines: Sequence[Line], now: datetime) -> Parsed:
     tally = _Tally(now, now_ms, now_ms + int(FUTURE.total_seconds() * 1000))
     full = [line for line in lines if line.raw.strip(_BLANK)]
     groups = _by_shape(full, tally)
-    tables, order = groups.tables(lambda place: _prefix(full[place].origin) + format(full[place].position, "x"))
+    tables, order = groups.tables([f"{_prefix(line.origin)}{line.position:x}" for line in full])
     rows = [_row(full[place], groups.odd[place], tally) for place in sorted(groups.odd)]
     gaps = tuple(
         Gap(now, file, kind, reason, records=count, size=tally.sizes[file, kind, reason])
         for (file, kind, reason), count in tally.records.items()
     )
     batch = _in_order([*tables, _table(rows)], [*order, *sorted(groups.odd)])
-    return Parsed(batch, gaps, tally.of("unparsed"), tally.of("truncated"), tally.redacted)
+    return Parsed(batch, gaps, tally.of("unparsed"), tally.of("truncated"), tally.redacted + groups.redacted)
 
 
 def _by_shape(full: Sequence[Line], tally: _Tally) -> Groups:
     groups = Groups(Span(_EARLIEST_MS, tally.latest_ms))
-    for place, (line, look) in enumerate(zip(full, looks([line.raw for line in full]), strict=True)):
+    for place, line in enumerate(full):
         try:
-            record = None if line.truncated else _object(line.raw, look, tally)
+            record = None if line.truncated else _object(line.raw)
         except _UNREADABLE:
             record = None
         if record is None:
@@ -131,21 +131,21 @@ def _row(line: Line, record: dict[str, Any] | None, tally: _Tally) -> tuple[Any,
         tally.note(line, "truncated", f"longer than {MAX_LINE} bytes")
         return _unparsed(line, raw, tally, f"longer than {MAX_LINE} bytes")
     try:
-        return _parsed(line, _object(raw, EVERYTHING, tally) if record is None else record, tally)
+        clean, count = redact(_object(raw) if record is None else record)
+        found = _parsed(line, clean, tally)
     except _UNREADABLE as error:
         reason = _reason(raw, error)
         tally.note(line, "unparsed", reason)
         return _unparsed(line, raw, tally, reason)
+    tally.redacted += count
+    return found
 
 
-def _object(raw: bytes, look: Look | None, tally: _Tally) -> dict[str, Any]:
-    """The record without credentials. Raises what _UNREADABLE lists."""
+def _object(raw: bytes) -> dict[str, Any]:
+    """What the line holds. Raises what _UNREADABLE lists."""
     record: dict[str, Any] = orjson.loads(raw)
     if type(record) is not dict:
         raise ValueError("not a JSON object")
-    if look is not None:
-        record, count = redact(record, look)
-        tally.redacted += count
     return record
 
 
@@ -169,7 +169,7 @@ def _unparsed(line: Line, raw: bytes, tally: _Tally, reason: str) -> tuple[Any, 
     text, count = redact_text(_whole_words(text[:MAX_LINE]) if line.truncated else text[:MAX_LINE])
     tally.redacted += count
     return (
-        tally.now_ms, _prefix(line.origin) + format(line.position, "x"), UNPARSED, text, *("",) * 12,
+        tally.now_ms, f"{_prefix(line.origin)}{line.position:x}", UNPARSED, text, *("",) * 12,
         normalise(text[:2000]), reason, "{}", line.file, line.truncated, *(None,) * 8,
     )  # fmt: skip
 
@@ -193,11 +193,12 @@ def _parsed(line: Line, record: dict[str, Any], tally: _Tally) -> tuple[Any, ...
     status = _status(record)
     duration_ms, value = _number(record, "duration"), _number(record, "value")
     processed, successful, failed, sync_ms = _stats(record)
+    size = _whole(record, "responseSize")
     return (
-        ts_ms, _prefix(line.origin) + format(line.position, "x"), _LEVELS.get(level, level), message, service, version,
+        ts_ms, f"{_prefix(line.origin)}{line.position:x}", _LEVELS.get(level, level), message, service, version,
         event, _text(take("requestId", "")), lead_id, source, operation, method, route or route_of(url), url, error, stack,
         normalise(error or message), reason, _fields(record), line.file, False, status, duration_ms, value, sync_ms,
-        processed, successful, failed, _whole(record, "responseSize"),
+        processed, successful, failed, size,
     )  # fmt: skip
 
 
