@@ -28,7 +28,8 @@ class Note(NamedTuple):
 class Question(NamedTuple):
     """One question as it was put to a store, in the store's own language: PromQL, SQL, a JSON body.
 
-    `took_ms` until the answer was there, `rows` of the answer (series, for PromQL). A plain tuple, like a note.
+    `took_ms` until the answer was there, `rows` of the answer (series, for PromQL; -1 where the database does not say).
+    A plain tuple, like a note.
     """
 
     source: str
@@ -77,20 +78,26 @@ _asking: ContextVar[list[Question] | None] = ContextVar("_asking", default=None)
 @contextmanager
 def questions() -> Iterator[list[Question]]:
     """Gathers the questions that are put to the stores inside, in their order."""
-    put: list[Question] = []
-    token = _asking.set(put)
+    gathered: list[Question] = []
+    token = _asking.set(gathered)
     try:
-        yield put
+        yield gathered
     finally:
         _asking.reset(token)
+
+
+def put(question: Question) -> None:
+    """Tells whoever gathers questions of this one."""
+    gathered = _asking.get()
+    if gathered is not None:
+        gathered.append(question)
 
 
 def timed(source: str, text: str, ask: Callable[[], T], rows: Callable[[T], int]) -> T:
     """What `ask` gives; whoever gathers questions hears of this one. A question without an answer is not told."""
     began = time.perf_counter()
     answer = ask()
-    gathered = _asking.get()
-    if gathered is not None:
+    if _asking.get() is not None:
         took_ms = (time.perf_counter() - began) * 1000
-        gathered.append(Question(source, text[:MOST_TEXT], took_ms, rows(answer)))
+        put(Question(source, text[:MOST_TEXT], took_ms, rows(answer)))
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from lib import notes
 from lib.errors import SourceUnavailable
 from lib.redact import redact_text
 from lib.settings import Settings
@@ -23,6 +25,7 @@ LOCK_WAIT_S = 30
 """Nobody waits longer than this for another's lock."""
 
 CONNECT_WITHIN_S = 10
+_FRAME, _SINCE = ("BEGIN", "SET "), "asked_at"
 _PLAINER = {"database is locked": f"another process has kept it locked for {LOCK_WAIT_S} s"}
 
 
@@ -111,6 +114,21 @@ class State:
             self._engine.dispose()
             raise SourceUnavailable(f"the state database does not answer: {_reason(error)}", source) from error
 
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Gathers what the database is asked and told inside, by whatever thread: so is counted what each viewer costs."""
+        heard: list[str] = []
+
+        def hear(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+            if not statement.startswith(_FRAME):
+                heard.append(statement)
+
+        event.listen(self._engine, "before_cursor_execute", hear)
+        try:
+            yield heard
+        finally:
+            event.remove(self._engine, "before_cursor_execute", hear)
+
     def close(self) -> None:
         """Lets go of the database; a second call does nothing."""
         self._engine.dispose()
@@ -148,7 +166,20 @@ def connect(url: URL | str) -> State:
             connect_args={"application_name": "halo-ops", **wait},
         )  # fmt: skip
         event.listen(engine, "connect", _bounded)
+    event.listen(engine, "before_cursor_execute", _asked)
+    event.listen(engine, "after_cursor_execute", _answered)
     return State(engine)
+
+
+def _asked(connection: Connection, *_: Any) -> None:
+    connection.info[_SINCE] = time.perf_counter()
+
+
+def _answered(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+    """For "how was this asked"; SQLite does not know how many rows there are before they are read."""
+    if not statement.startswith(_FRAME):
+        took_ms = (time.perf_counter() - connection.info[_SINCE]) * 1000
+        notes.put(notes.Question(NAME, statement[: notes.MOST_TEXT], took_ms, cursor.rowcount))
 
 
 def _durable(connection: Any, _: Any) -> None:

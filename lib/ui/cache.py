@@ -97,7 +97,7 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
         return _last_good_answer(lasting, window, error)
     _keep(lasting, held)
     answer, at, took_ms, said, put = held
-    _note(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put)))
+    collect(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put)))
     return answer
 
 
@@ -123,7 +123,7 @@ def _last_good_answer(lasting: tuple[Any, ...], window: Window, error: SourceErr
         raise error
     answer, at, took_ms, said, put = _last_good[lasting]
     failed = str(error), error.source, now() - at
-    _note(Asked(lasting[0], window, at, took_ms, *failed, _notes(said), _questions(put)))
+    collect(Asked(lasting[0], window, at, took_ms, *failed, _notes(said), _questions(put)))
     return _copied(answer)
 
 
@@ -154,7 +154,8 @@ def _questions(put: _Plain) -> tuple[Question, ...]:
     return tuple(Question(*parts) for parts in put)
 
 
-def _note(question: Asked) -> None:
+def collect(question: Asked) -> None:
+    """Tells the panel that is being drawn how an answer came to be."""
     collected = asked.get()
     if collected is not None:
         collected.append(question)

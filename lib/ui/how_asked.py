@@ -51,7 +51,9 @@ def _rows(collected: list[tuple[str, cache.Asked]]) -> pd.DataFrame:
         for title, asked in collected
         for put in asked.questions
     ]
-    return pd.DataFrame(rows, columns=[*COLUMNS, WINDOW]).drop_duplicates(["card", "question"], ignore_index=True)
+    found = pd.DataFrame(rows, columns=[*COLUMNS, WINDOW])
+    found["rows"] = found["rows"].where(found["rows"] >= 0)  # not every database says how many
+    return found.drop_duplicates(["card", "question"], ignore_index=True)
 
 
 def _table(rows: pd.DataFrame) -> None:

@@ -415,3 +415,36 @@ def test_the_overview_shows_what_fires_and_the_tab_and_menu_count_it(drawn: Draw
     assert any("HighErrorRate" in label for label in links)
     assert any(label.startswith("Alerts :red-badge[▲ 4]") for label in links)
     assert any(label.endswith("firing") for label in links)
+
+
+@pytest.mark.parametrize(
+    "address", [{}, {"show": "History"}, {"show": "Silences"}, {"show": "Rules"}, {"alert": "errors"}]
+)
+def test_what_more_viewers_see_is_not_asked_of_the_state_database_again(
+    drawn: Drawn, state: State, address: dict[str, str]
+) -> None:
+    rows = bad_night(state, moment())
+    address = {name: rows[value].fingerprint if value in rows else value for name, value in address.items()}
+    now = moment()
+    address["range"] = f"{now - timedelta(hours=6):%Y-%m-%dT%H:%M}/{now:%Y-%m-%dT%H:%M}"  # one that does not move on
+    with state.statements() as first:
+        drawn(**address)
+
+    with state.statements() as others:
+        for _ in range(3):
+            drawn(**address)
+
+    assert 4 <= len(first) <= 30
+    assert len(others) <= len(first), "answers grow old after five seconds: once, for all three"
+
+
+def test_the_page_says_how_the_state_database_was_asked(drawn: Drawn, state: State) -> None:
+    bad_night(state, moment())
+    page = drawn(how_asked="true")
+
+    page.session_state["how_asked"] = True
+    page = well(page.run())
+
+    found = next(frame.value for frame in page.dataframe if "question" in frame.value.columns)
+    assert "state" in set(found["store"])
+    assert any("FROM alert" in text for text in found["question"])

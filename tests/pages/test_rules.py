@@ -139,6 +139,19 @@ def test_the_list_says_how_every_rule_is_the_worst_first(site: Site) -> None:
     assert told["over"].isna()["SlowResponseTime"]
 
 
+def test_more_viewers_of_the_list_ask_the_state_database_nothing_more(site: Site) -> None:
+    site.save(ANNA, ("> 1000", "> 800"), "QueueBacklog")
+    with site.stores.state.statements() as first:
+        site.draw(VERA)
+
+    with site.stores.state.statements() as others:
+        for _ in range(3):
+            site.draw(VERA)
+
+    assert first
+    assert len(others) <= len(first), "answers grow old after five seconds: once, for all three"
+
+
 def test_the_form_and_the_yaml_follow_each_other(site: Site) -> None:
     page = site.draw(ANNA, rule="HighErrorRate")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+from lib import notes
 from lib.errors import SourceUnavailable
 from lib.identity.roles import Action, Actor, Role, Via
 from lib.state import audit, database
@@ -41,6 +42,26 @@ def test_a_transaction_is_kept_as_a_whole_or_not_at_all(state: State) -> None:
     note(state, "whole")
 
     assert noted(state) == ["whole"]
+
+
+def test_what_the_database_is_asked_is_heard_while_one_listens(state: State) -> None:
+    with state.statements() as heard:
+        note(state, "a")
+        noted(state)
+    noted(state)
+
+    assert [statement.split()[0] for statement in heard] == ["INSERT", "SELECT"]
+
+
+def test_who_gathers_questions_hears_of_those_to_the_state_database(state: State) -> None:
+    note(state, "a")
+    with notes.questions() as put:
+        noted(state)
+
+    (question,) = put
+    assert question.source == "state"
+    assert "FROM audit" in question.text
+    assert question.took_ms >= 0
 
 
 def test_the_sqlite_file_survives_a_power_cut_by_its_settings(tmp_path: Path) -> None:

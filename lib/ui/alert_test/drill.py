@@ -15,6 +15,7 @@ from lib.errors import SourceError
 from lib.identity.roles import NEEDS as ROLE_OF
 from lib.identity.roles import Action
 from lib.ui import cards, clock, identity, text
+from lib.ui.alerts import asked
 from lib.ui.panel import source_down
 from lib.ui.runtime import current
 from lib.ui.severity import LOOKS, Status, look
@@ -92,8 +93,8 @@ def _end() -> None:
 
 
 def _live() -> None:
-    found, state = RANGE.drill, current().state
-    if found is None or state is None:
+    found = RANGE.drill
+    if found is None or current().state is None:
         return
     shape, words = _PHASES[found.phase]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -107,7 +108,7 @@ def _live() -> None:
     if found.problem:
         st.warning(text.esc_md(found.problem), icon=":material/warning:")
     try:
-        _alerts(seen(state, found), found)
+        _alerts(asked.shared("drill_seen", lambda kept: seen(kept, found), repr(found), soon=True), found)
         _line(found)
     except SourceError as error:
         source_down(error.source, reason=str(error))
@@ -140,10 +141,7 @@ def _after(at: datetime, of: Drill) -> str:
 
 
 def _line(of: Drill) -> None:
-    state = current().state
-    if state is None:
-        return
-    lines = line_of(state, of)
+    lines = asked.shared("drill_line", lambda kept: line_of(kept, of), repr(of), soon=True)
     frame = pd.DataFrame(
         {
             "at": [f"{clock.local(one.at):%H:%M:%S}" for one in lines],

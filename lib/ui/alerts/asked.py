@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 import streamlit as st
 
+from lib import notes
 from lib.alerts import book, past
 from lib.alerts.delivery.condition import ChannelStatus
 from lib.alerts.silences import Silence, every
@@ -20,6 +21,7 @@ from lib.ui.clock import now
 from lib.window import DAY, Window
 
 TTL_S = 5
+SOON_S = 1
 FAILURE_S = 5
 MOST_ANSWERS = 200
 RECENT = 7 * DAY
@@ -96,26 +98,55 @@ def until_now(window: Window) -> Window:
 def forget() -> None:
     """Has every question asked anew."""
     _answer.clear()
+    _new_answer.clear()
     _failed.clear()
 
 
-def shared(name: str, ask: Callable[[State], T], *params: Any) -> T:
-    """An answer for all viewers. While the state database fails, one viewer's wait is enough for all of them."""
+def shared(name: str, ask: Callable[[State], T], *params: Any, soon: bool = False) -> T:
+    """An answer for all viewers, at most TTL_S old (`soon`: SOON_S), and how it was asked for the panel that is being drawn.
+
+    While the state database fails, one viewer's wait is enough for all of them.
+    """
     until, failure = _failed.get(name, (0.0, None))
     if failure is not None and time.monotonic() < until:
         raise failure
     try:
-        found: T = _answer(name, params, ask)
+        held: _Held = (_new_answer if soon else _answer)(name, params, ask)
     except SourceError as error:
         _failed[name] = (time.monotonic() + FAILURE_S, error)
         raise
+    for question in held.questions:  # an answer that is made of others was asked as they were
+        notes.put(question)
+    cache.collect(cache.Asked(name, None, held.at, held.took_ms, questions=held.questions))
+    found: T = held.answer
     return found
+
+
+class _Held(NamedTuple):
+    """An answer, when and how fast it came, and what the database was asked for it."""
+
+    answer: Any
+    at: datetime
+    took_ms: float
+    questions: tuple[notes.Question, ...]
 
 
 # A shared object instead of a copy for each viewer: ten thousand open alerts are not copied at every refresh.
 @st.cache_resource(ttl=TTL_S, max_entries=MOST_ANSWERS, show_spinner=False)
-def _answer(name: str, params: tuple[Any, ...], _ask: Callable[[State], Any]) -> Any:
-    return _ask(state())
+def _answer(name: str, params: tuple[Any, ...], _ask: Callable[[State], Any]) -> _Held:
+    return _asked(_ask)
+
+
+@st.cache_resource(ttl=SOON_S, max_entries=MOST_ANSWERS, show_spinner=False)
+def _new_answer(name: str, params: tuple[Any, ...], _ask: Callable[[State], Any]) -> _Held:
+    return _asked(_ask)
+
+
+def _asked(ask: Callable[[State], Any]) -> _Held:
+    began = time.perf_counter()
+    with notes.questions() as put:
+        answer = ask(state())
+    return _Held(answer, now(), (time.perf_counter() - began) * 1000, tuple(put))
 
 
 def state() -> State:

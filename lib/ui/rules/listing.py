@@ -17,6 +17,7 @@ from lib.alerts.sentence import sentence
 from lib.errors import QueryError, SettingsError, SourceError
 from lib.signals.rule_history import rule_share
 from lib.ui import cache, cards, clock, runtime, text
+from lib.ui.alerts import asked
 from lib.ui.rules import state
 from lib.ui.rules.chart import SPREAD_DAYS, lately
 from lib.ui.severity import LOOKS, Status, look
@@ -49,10 +50,10 @@ _COLUMNS = {
 
 def listing() -> None:
     """Every rule, the worst first; a click opens one. Raises SourceError, SettingsError."""
-    standings = state.standings()
-    database = runtime.current().state
+    kept = runtime.current().state is not None
+    standings = asked.shared("standings", lambda _: state.standings()) if kept else state.standings()
     try:
-        now = rule_board.board(database) if database is not None else {}
+        now = asked.shared("rule_board", rule_board.board) if kept else {}
     except SourceError as error:
         now = {}
         st.caption(f":orange[◆] How they are is not known: {text.esc_md(error)}")
@@ -151,13 +152,13 @@ def _shares(rules: dict[str, Rule]) -> dict[str, float]:
     """How often each condition held; within a bounded time, so that the list comes at once and the rest with a refresh."""
     began, window, found = time.monotonic(), lately(), dict[str, float]()
     for name, rule in rules.items():
-        asked = (window.start, window.end, rule.expression)
-        if time.monotonic() - began > _BUDGET_S and asked not in _KNOWN:
+        question = (window.start, window.end, rule.expression)
+        if time.monotonic() - began > _BUDGET_S and question not in _KNOWN:
             continue
-        share = _share(*asked)
+        share = _share(*question)
         if share is not None:
             found[name] = share
-        _KNOWN[asked] = None
+        _KNOWN[question] = None
     while len(_KNOWN) > 5000:
         del _KNOWN[next(iter(_KNOWN))]
     return found
