@@ -56,9 +56,9 @@ WRITER = textwrap.dedent(
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(4, marks=pytest.mark.live), pytest.param(100, marks=pytest.mark.faults)]
+    "kills", [pytest.param(10, marks=pytest.mark.live), pytest.param(1000, marks=pytest.mark.faults)]
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(7200)
 def test_no_line_is_lost_or_doubled_by_kills_while_files_are_renamed(tmp_path: Path, kills: int):
     dice = random.Random(7)
     folder, database = tmp_path / "logs", tmp_path / "logs.duckdb"
@@ -78,6 +78,7 @@ def test_no_line_is_lost_or_doubled_by_kills_while_files_are_renamed(tmp_path: P
     assert writer.returncode == 0
     found = read_the_rest(database, folder)
 
+    print(f"{sum(killed_in.values())} kills, by what was being done: {dict(killed_in)}; {written} lines")
     assert len(found) == len(set(found)) == written
     assert killed_in["W"] >= kills / 4, f"too few kills hit a transaction to prove anything: {killed_in}"
 

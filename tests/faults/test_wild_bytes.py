@@ -6,11 +6,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from lib.collect.parse import MAX_LINE
@@ -103,6 +104,7 @@ def each_is_one_record(read: Read, lines: list[bytes]) -> None:
     assert (found[0][1], found[-1][1]) == ("before", "after")
 
 
+MINUTES, EACH_TURN = 10, 200
 WILD = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
@@ -114,10 +116,21 @@ def test_f9_every_line_of_wild_bytes_is_one_record(read: Read, lines: list[bytes
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
-@settings(WILD, max_examples=2000)
-@given(st.lists(LINES, max_size=8))
-def test_f9_every_line_of_two_thousand_wild_files_is_one_record(read: Read, lines: list[bytes]) -> None:
-    each_is_one_record(read, lines)
+def test_f9_every_line_of_ten_minutes_of_wild_files_is_one_record(read: Read) -> None:
+    ends, turn = time.monotonic() + MINUTES * 60, 0
+
+    while time.monotonic() < ends:
+        turn += 1
+
+        @seed(turn)
+        @settings(WILD, max_examples=EACH_TURN)
+        @given(st.lists(LINES, max_size=8))
+        def wild(lines: list[bytes]) -> None:
+            each_is_one_record(read, lines)
+
+        wild()
+
+    print(f"{turn * EACH_TURN} files")
 
 
 SANDWICH = textwrap.dedent(
