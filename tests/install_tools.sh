@@ -5,7 +5,7 @@ set -euo pipefail
 declare -A packages=(
   [chromium]=chromium [promtool]=prometheus [prometheus]=prometheus [logrotate]=logrotate
   [node]=nodejs [npm]=npm [amtool]=prometheus-alertmanager [nginx]=nginx-light [openssl]=openssl
-  [systemd-analyze]=systemd [strace]=strace [mvn]=maven [javac]=default-jdk-headless [initdb]=postgresql
+  [systemd-analyze]=systemd [strace]=strace [faketime]=faketime [mvn]=maven [javac]=default-jdk-headless [initdb]=postgresql
 )
 missing=()
 off_path=$(printf ':%s' /usr/lib/postgresql/*/bin)  # where Debian keeps PostgreSQL's programs

@@ -15,7 +15,7 @@ import pytest
 from lib.collect.tail import Tail
 from lib.logs.duckdb import DuckLogs
 
-READER = textwrap.dedent(
+READERS = textwrap.dedent(
     """
     import os, sys
     from pathlib import Path
@@ -28,15 +28,23 @@ READER = textwrap.dedent(
             super().write(*what)
             os.write(1, b"w")
 
-    logs = Told(Path(sys.argv[1]))
-    os.write(1, b"ready\\n")
-    tail = Tail([sys.argv[2]], logs, budget=64 * 1024)
-    while True:
-        os.write(1, b"P")
-        tail.poll()
-        os.write(1, b"p")
+    def read():
+        logs = Told(Path(sys.argv[1]))
+        os.write(1, b"ready %d\\n" % os.getpid())
+        tail = Tail([sys.argv[2]], logs, budget=64 * 1024)
+        while True:
+            os.write(1, b"P")
+            tail.poll()
+            os.write(1, b"p")
+
+    while sys.stdin.readline():
+        reader = os.fork()
+        if not reader:
+            read()
+        os.write(1, b"\\nended %d\\n" % os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]))
     """
 )
+"""Starts a reader for each line that it is given, and says how that one ended; to import all anew would take longest."""
 WRITER = textwrap.dedent(
     """
     import os, sys, time
@@ -64,15 +72,17 @@ def test_no_line_is_lost_or_doubled_by_kills_while_files_are_renamed(tmp_path: P
     folder, database = tmp_path / "logs", tmp_path / "logs.duckdb"
     folder.mkdir()
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+    readers = start_readers(database, folder)
     killed_in = Counter[str]()
 
     for _ in range(kills):
-        reader = start(database, folder)
+        reader = next_reader(readers)
         time.sleep(dice.uniform(0.1, 0.9))  # at any moment of its work: there is no condition to wait for
-        os.kill(reader.pid, signal.SIGKILL)
-        told, _ = reader.communicate()
-        assert reader.returncode == -signal.SIGKILL
-        killed_in[told[-1:]] += 1
+        os.kill(reader, signal.SIGKILL)
+        told, ended = lines(readers)
+        assert ended == f"ended {-signal.SIGKILL}\n"
+        killed_in[told.strip()[-1:]] += 1
+    readers.communicate(timeout=60)
     (folder / "stop").touch()
     written = int(writer.communicate(timeout=60)[0])
     assert writer.returncode == 0
@@ -83,12 +93,27 @@ def test_no_line_is_lost_or_doubled_by_kills_while_files_are_renamed(tmp_path: P
     assert killed_in["W"] >= kills / 4, f"too few kills hit a transaction to prove anything: {killed_in}"
 
 
-def start(database: Path, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", READER, str(database), f"{folder}/combined*"]
-    reader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-    assert reader.stdout is not None
-    assert reader.stdout.readline() == "ready\n"
-    return reader
+def start_readers(database: Path, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", READERS, str(database), f"{folder}/combined*"]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+
+
+def next_reader(readers: subprocess.Popen[str]) -> int:
+    """The process id of a fresh reader that has opened the store."""
+    assert readers.stdin is not None and readers.stdout is not None
+    readers.stdin.write("go\n")
+    readers.stdin.flush()
+    ready, number = readers.stdout.readline().split()
+    assert ready == "ready"
+    return int(number)
+
+
+def lines(readers: subprocess.Popen[str]) -> tuple[str, str]:
+    """What the killed reader told last, and how it ended."""
+    assert readers.stdout is not None
+    return readers.stdout.readline(), readers.stdout.readline()
 
 
 def read_the_rest(database: Path, folder: Path) -> list[str]:
