@@ -34,6 +34,7 @@ class Alert:
 
     `labels` hold `alertname` and `severity`; `fingerprint` is theirs. `keep_since` is set while a firing alert is missing
     and kept ("recovering"). `value` is in the expression's own unit, None for what was pushed. `id` is 0 before it is kept.
+    `mark` is the fingerprint where somebody knows it already.
     """
 
     origin: Origin
@@ -48,6 +49,7 @@ class Alert:
     resolved_why: str = ""
     last_seen: datetime | None = None
     id: int = 0
+    mark: str = field(default="", compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class Alert:
     @property
     def fingerprint(self) -> str:
         """What tells this alert from every other, in every episode."""
-        return fingerprint(self.labels)
+        return self.mark or fingerprint(self.labels)
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

@@ -6,9 +6,8 @@ holds that nothing else differs from evaluating every single one.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -26,11 +25,9 @@ from lib.alerts.rules import Rule
 from lib.alerts.silences import Silence
 
 MOST_SPANS = 2_000
-WORK_S, REST_S = 0.003, 0.0005
-"""After so much work in one go the thread lets others have the interpreter, for as long as they want it."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,8 @@ class Outcome:
     """What a rule would have done between `start` and `end`.
 
     `spans` are the newest alerts in the order of their start, `pending`, `fired` and `resolved` the true numbers.
-    `notices` are what would have left; `held` counts episodes per reason why nothing left (cooldown, muted, …).
+    `notices` are the newest that would have left, `told` counts all of them by channel and kind; `held` counts episodes
+    per reason why nothing left (cooldown, muted, …).
     `notes` say what the replay could not know.
     """
 
@@ -62,39 +60,37 @@ class Outcome:
     resolved: int
     spans: tuple[Span, ...]
     notices: tuple[Sent, ...]
-    held: dict[str, int] = field(default_factory=dict)
+    told: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     firing_s: float = 0.0
 
-    def by_channel(self) -> dict[tuple[str, str], int]:
+    def by_channel(self) -> Mapping[tuple[str, str], int]:
         """How many notices of which kind would have gone to which channel: {(channel, kind): count}."""
-        return dict(Counter((one.channel, one.kind.value) for one in self.notices))
+        return self.told
+
+    @property
+    def sent(self) -> int:
+        """How many notices would have gone out in all."""
+        return sum(self.told.values())
 
 
 class Walk:
     """One rule on its way through the past. Give it the pieces in their order, then ask for the outcome.
 
-    `every` evaluates each moment, as live; otherwise those that change nothing are left out. `pause` is called after
-    `WORK_S` of work in one go.
+    `every` evaluates each moment, as live; otherwise those that change nothing are left out.
     """
 
-    def __init__(
-        self, rule: Rule, telling: Telling, silences: Sequence[Silence] = (), *, every: bool = False,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:  # fmt: skip
+    def __init__(self, rule: Rule, telling: Telling, silences: Sequence[Silence] = (), *, every: bool = False) -> None:
         self._rule = rule
         self._state = RuleState()
         self._notices = Notices(rule, telling, silences)
         self._every = every or any("{{" in text for text in rule.labels.values())
-        self._pause = pause
         self._spans: dict[tuple[str, datetime], Span] = {}
         self._counts: Counter[str] = Counter()
         self._notes: dict[str, None] = {}
         self._firing_s = 0.0
         self._evaluations = 0
-        self._began = time.perf_counter()
-        self._first: datetime | None = None
-        self._last: datetime | None = None
         self.changes: list[Change] = []
 
     @property
@@ -107,22 +103,18 @@ class Walk:
         count = len(piece.at_ms)
         self._evaluations += count
         self._notes |= dict.fromkeys(piece.notes)
-        moments = np.arange(count) if self._every or piece.error else _changing(asked, piece)
-        self._began = time.perf_counter()
+        holds = holding(asked, piece.result.present, piece.result.values)
+        moments = np.arange(count) if self._every or piece.error else _changing(holds, piece)
         place = 0
         while place < count:
             at = _moment(piece.at_ms[place])
-            self._step(_answer(asked, piece, place, ever_seen=self._state.ever_seen), at)
+            self._step(_answer(asked, piece, holds, place, ever_seen=self._state.ever_seen), at)
             place = self._next(piece, moments, place)
-            if time.perf_counter() - self._began > WORK_S:
-                self._pause(REST_S)
-                self._began = time.perf_counter()
 
     def _step(self, answer: Answer, at: datetime) -> None:
-        self._first = self._first or at
         self._notices.until(at)
         turn = step(self._rule, self._state, answer, at)
-        self._state, self._last = turn.state, at
+        self._state = turn.state
         for change in turn.changes:
             self._note(change)
         self._notices.look(turn.changes, at)
@@ -175,9 +167,10 @@ class Walk:
             for one in self._state.open.values()
             if one.state is AlertState.FIRING and one.fired_at is not None
         )
+        told = self._notices
         return Outcome(
             self._rule, start, end, self._evaluations, self._counts["begun"], self._counts["firing"],
-            self._counts["resolved"], tuple(self._spans.values()), tuple(self._notices.sent), dict(self._notices.held),
+            self._counts["resolved"], tuple(self._spans.values()), tuple(told.sent), dict(told.told), dict(told.held),
             tuple(self._notes), self._firing_s + open_s,
         )  # fmt: skip
 
@@ -187,9 +180,8 @@ def _span(episode: Episode, ended: datetime | None, words: str) -> Span:
     return Span(told, episode.active_at, episode.fired_at, ended, words if ended else "")
 
 
-def _changing(asked: Plan, piece: Piece) -> Ints:
+def _changing(holds: Bools, piece: Piece) -> Ints:
     """The moments at which another set of series holds or is there, and the last one before each."""
-    holds = holding(asked, piece.result.present, piece.result.values)
     changed = np.zeros(len(piece.at_ms) - 1, dtype=bool)
     for rows in (holds, piece.result.present, piece.gone):
         changed |= (rows[:, 1:] != rows[:, :-1]).any(axis=0)
@@ -197,12 +189,12 @@ def _changing(asked: Plan, piece: Piece) -> Ints:
     return np.unique(np.concatenate((at, at - 1, [0, len(piece.at_ms) - 1])))
 
 
-def _answer(asked: Plan, piece: Piece, place: int, *, ever_seen: bool) -> Answer:
+def _answer(asked: Plan, piece: Piece, holds: Bools, place: int, *, ever_seen: bool) -> Answer:
     if piece.error:
         return Answer(error=piece.error)
     missing = piece.missing(place)
     data = Data.THERE if not missing else Data.GONE if ever_seen else Data.NEVER
-    return answer_of(asked, piece.result, place, data=data, missing=", ".join(missing))
+    return answer_of(asked, piece.result, place, data=data, missing=", ".join(missing), holds=holds[:, place])
 
 
 def _moment(at_ms: float) -> datetime:

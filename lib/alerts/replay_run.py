@@ -1,4 +1,4 @@
-"""Runs a replay beside everything else: piece by piece in a thread that gives way, with its progress and a way to end it."""
+"""Runs a replay beside everything else: the store is asked piece by piece, a child process walks, and both can be ended."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import NamedTuple
 from lib.alerts.delivery.dispatch import Plan as Telling
 from lib.alerts.engine.asking import plan
 from lib.alerts.engine.schedule import INTERVAL_S
-from lib.alerts.replay import Outcome, Walk
+from lib.alerts.replay import Outcome
 from lib.alerts.replay_samples import POINTS, Ints, Past, Piece, evaluations
+from lib.alerts.replay_walks import Apart, Here, Walks
 from lib.alerts.rules import Rule
 from lib.alerts.silences import Silence
 from lib.errors import OpsError, QueryError
@@ -25,7 +26,7 @@ MOST_DAYS = 30
 AT_ONCE = 1
 """Replays that work at the same time; others wait for their turn, so that evaluation keeps its share."""
 
-REST = 0.2
+REST = 0.5
 """The part of the time of each question that the thread rests after it."""
 
 _log = logging.getLogger(__name__)
@@ -64,28 +65,29 @@ class Replayed:
 
 def replay(
     task: Task, store: MetricStore, progress: Callable[[float], None] = lambda _: None,
-    stopped: Callable[[], bool] = lambda: False, rest: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] = lambda: False, *, where: type[Here | Apart] = Here,
 ) -> Replayed | None:  # fmt: skip
-    """Runs it here and now; None where it was stopped. Raises SourceError, QueryError for a rule that cannot be asked."""
+    """Runs it and waits; None where it was stopped. `where` the rules walk: here or apart. Raises SourceError, QueryError
+    for a rule that cannot be asked, ChildProcessError."""
     began = time.perf_counter()
     covered = _covered(task.window, store.oldest())
     if covered is None:
         return Replayed(task, (), None, 0.0)
-    walks = [Walk(rule, task.telling, task.silences, pause=rest) for rule in task.rules]
     past = Past(store)
-    lanes = [
-        _Lane(walk, rule, evaluations(rule, covered, task.interval_s))
-        for walk, rule in zip(walks, task.rules, strict=True)
-    ]
+    lanes = [_Lane(rule, evaluations(rule, covered, task.interval_s)) for rule in task.rules]
     longest = max(len(lane.at_ms) for lane in lanes)
-    for start in range(0, longest, POINTS):
-        if stopped():
-            return None
-        asked_s = _piece(lanes, past, start)
-        progress(min(start + POINTS, longest) / longest)
-        rest(REST * asked_s)
-    outcomes = tuple(walk.outcome(covered.start, covered.end) for walk in walks)
-    return Replayed(task, outcomes, covered, time.perf_counter() - began)
+    walks = where(task.rules, task.telling, task.silences)
+    try:
+        for start in range(0, longest, POINTS):
+            if stopped():
+                return None
+            asked_s = _piece(lanes, walks, past, start)
+            progress(min(start + POINTS, longest) / longest)
+            time.sleep(REST * asked_s)
+        outcomes = walks.outcomes(covered, stopped)
+    finally:
+        walks.close()
+    return None if outcomes is None else Replayed(task, outcomes, covered, time.perf_counter() - began)
 
 
 def _covered(window: Window, oldest: datetime | None) -> Window | None:
@@ -95,16 +97,15 @@ def _covered(window: Window, oldest: datetime | None) -> Window | None:
 
 
 class _Lane(NamedTuple):
-    walk: Walk
     rule: Rule
     at_ms: Ints
 
 
-def _piece(lanes: Sequence[_Lane], past: Past, first: int) -> float:
+def _piece(lanes: Sequence[_Lane], walks: Walks, past: Past, first: int) -> float:
     """One piece of the past for every rule; what several ask for is asked once. Gives how long the store took, in s."""
     known: dict[tuple[str, float, int, int], list[Piece]] = {}
     spent = 0.0
-    for lane in lanes:
+    for number, lane in enumerate(lanes):
         moments = lane.at_ms[first : first + POINTS]
         if not len(moments):
             continue
@@ -115,7 +116,7 @@ def _piece(lanes: Sequence[_Lane], past: Past, first: int) -> float:
             known[key] = past.pieces(asked, moments, lane.rule.offset_s)
             spent += time.perf_counter() - began
         for piece in known[key]:
-            lane.walk.take(asked, piece)
+            walks.take(number, piece)
     return spent
 
 
@@ -155,7 +156,7 @@ class Run:
         try:
             with _turn:
                 self.waiting = False
-                self.result = replay(self.task, store, self._progress, self._stop.is_set)
+                self.result = replay(self.task, store, self._progress, self._stop.is_set, where=Apart)
         except QueryError as error:
             self.error = f"this cannot be asked: {error}"
         except OpsError as error:

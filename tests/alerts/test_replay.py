@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from lib.alerts.model import Kind
 from lib.alerts.replay import Walk
 from lib.alerts.replay_run import Replayed, Task, replay
 from lib.alerts.replay_samples import Past, evaluations
+from lib.alerts.replay_walks import Apart
 from lib.alerts.rules import Rule
 from lib.alerts.silences import Silence
 from lib.alerts.tables import SilenceRow
@@ -98,7 +99,7 @@ def live(metrics: DuckMetrics, rule: Rule) -> tuple[RuleState, list[Change]]:
 
 def walked(metrics: DuckMetrics, rule: Rule, size: int, *, every: bool = False) -> Walk:
     """The replay of the rule, in pieces of this size."""
-    walk, past, at_ms = Walk(rule, SLACK, every=every, pause=lambda _: None), Past(metrics), evaluations(rule, PAST)
+    walk, past, at_ms = Walk(rule, SLACK, every=every), Past(metrics), evaluations(rule, PAST)
     for start in range(0, len(at_ms), size):
         for piece in past.pieces(plan(rule.expression), at_ms[start : start + size], rule.offset_s):
             walk.take(plan(rule.expression), piece)
@@ -285,6 +286,52 @@ def test_a_run_reports_its_progress_and_can_be_cancelled(metrics: DuckMetrics) -
     assert run.wait(60)
     assert (run.error, run.share) == ("", 1.0)
     assert run.result is not None and run.result.outcomes[0].evaluations in (3 * 5760 - 1, 3 * 5760)
+
+
+@pytest.mark.parametrize("rule", [RULES[1], RULES[6], RULES[12]], ids=lambda rule: rule.name)
+def test_a_process_of_its_own_walks_as_this_one_does(metrics: DuckMetrics, rule: Rule) -> None:
+    wild(metrics, seed=2)
+    told = Plan(("slack", "email"), ROUTES, policy=TOLD.policy, rules=lambda: (rule,))
+    task = Task((rule, RULES[2]), PAST, told, (QUIET,))
+
+    here, apart = replay(task, metrics), replay(task, metrics, where=Apart)
+
+    assert here is not None and apart is not None
+    assert here.outcomes[0].fired + here.outcomes[1].fired > 0
+    assert repr(apart.outcomes) == repr(here.outcomes)  # as text, in which NaN is NaN
+
+
+def test_a_process_that_dies_ends_the_run_with_words(metrics: DuckMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_days(metrics, NOW, 3)
+    monkeypatch.setattr(Apart, "_send", killing(Apart._send))
+
+    run = replay_run.start(Task((RULES[0],), Window(NOW - timedelta(days=3), NOW), SLACK), metrics, NOW)
+
+    assert run.wait(60)
+    assert run.error == "the replay itself failed: ChildProcessError"
+
+
+def killing(send: Callable[[Apart, object], None]) -> Callable[[Apart, object], None]:
+    def sent(self: Apart, message: object) -> None:
+        self._child.kill()
+        self._child.wait()
+        send(self, message)
+
+    return sent
+
+
+def test_a_cancelled_run_leaves_no_process(metrics: DuckMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_days(metrics, NOW, 3)
+    children = list[Apart]()
+    close = Apart.close
+    monkeypatch.setattr(Apart, "close", lambda self: (children.append(self), close(self)))
+    run = replay_run.start(Task((RULES[0],), Window(NOW - timedelta(days=3), NOW), SLACK), metrics, NOW)
+
+    run.cancel()
+
+    assert run.wait(30)
+    assert run.cancelled and run.error == ""
+    assert [child._child.poll() is not None for child in children] == [True]
 
 
 class Broken:

@@ -50,7 +50,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 
 def _told(kept: Mapping[str, Any]) -> Alert:
-    times = {name: datetime.fromisoformat(kept[name]) if kept[name] else None for name in _TIMES}
+    times: dict[str, Any] = {name: datetime.fromisoformat(kept[name]) if kept[name] else None for name in _TIMES}
     active_at = times.pop("active_at")
     assert active_at is not None, "an alert has begun at some time"
     return Alert(

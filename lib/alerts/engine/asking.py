@@ -121,22 +121,19 @@ class Asker:
 
 
 def answer_of(
-    asked: Plan, result: Result, column: int, *, data: Data = Data.THERE, missing: str = "", doubtful: str = ""
-) -> Answer:
-    """The answer at one moment of a result (column 0 of an instant question), for a rule asked by this plan."""
+    asked: Plan, result: Result, column: int, *, data: Data = Data.THERE, missing: str = "", doubtful: str = "",
+    holds: npt.NDArray[np.bool_] | None = None,
+) -> Answer:  # fmt: skip
+    """The answer at one moment of a result (column 0 of an instant question), for a rule asked by this plan.
+    `holds` is what `holding` gives for the moment, where it is known already."""
     here = result.present[:, column]
     values: npt.NDArray[np.float64] = result.values[:, column]
-    holds = holding(asked, here, values)
-    rows = np.nonzero(holds)[0]
-    others = None if not asked.steady else [result.labels[row] for row in np.nonzero(here & ~holds)[0]]
-    return Answer(
-        [result.labels[row] for row in rows],
-        values[rows].tolist(),
-        others,
-        data=data,
-        missing=missing,
-        doubtful=doubtful,
-    )
+    if holds is None:
+        holds = holding(asked, here, values)
+    rows = holds.nonzero()[0].tolist()
+    others = None if not asked.steady else [result.labels[row] for row in (here & ~holds).nonzero()[0].tolist()]
+    found, numbers = [result.labels[row] for row in rows], [values.item(row) for row in rows]
+    return Answer(found, numbers, others, data, missing, "", doubtful)
 
 
 def holding(asked: Plan, present: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

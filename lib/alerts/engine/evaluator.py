@@ -210,9 +210,7 @@ class Evaluator:
         self._dirty.discard(key)
         for episode in (*state.open.values(), *state.troubles.values()):
             pending = episode.state is AlertState.PENDING
-            after = episode if pending else replace(
-                episode, state=AlertState.RESOLVED, resolved_at=now, resolved_why=REMOVED
-            )  # fmt: skip
+            after = episode if pending else episode.ended(now, REMOVED)
             change = Change(now, "dropped" if pending else "resolved", after, REMOVED)
             self._waiting.append(Told(key, Rule(key, ""), change))
 

@@ -67,6 +67,20 @@ class Episode:
             self.resolved_at, self.resolved_why, at, 0, self.unobserved, self.annotations,
         )  # fmt: skip
 
+    def fired(self, at: datetime) -> Episode:
+        """The same, firing since `at`."""
+        return Episode(
+            self.fingerprint, self.labels, AlertState.FIRING, self.active_at, self.value, self.series, at, self.keep_since,
+            self.resolved_at, self.resolved_why, self.last_seen, self.missed, self.unobserved, self.annotations,
+        )  # fmt: skip
+
+    def ended(self, at: datetime, why: str) -> Episode:
+        """The same, over since `at`."""
+        return Episode(
+            self.fingerprint, self.labels, AlertState.RESOLVED, self.active_at, self.value, self.series, self.fired_at,
+            self.keep_since, at, why, self.last_seen, self.missed, self.unobserved, self.annotations,
+        )  # fmt: skip
+
     def moved(self, by: timedelta) -> Episode:
         """What waits for a time, moved with a clock that was put back."""
         keep = self.keep_since + by if self.keep_since is not None else None
@@ -79,11 +93,11 @@ class Episode:
             return self.annotations
         return expand_all(rule.annotations, self.series, self.value)
 
-    def alert(self, rule: Rule) -> Alert:
-        """The same as the rest of the product knows it."""
+    def alert(self, rule: Rule | None) -> Alert:
+        """The same as the rest of the product knows it; without its texts where no rule is given."""
         return Alert(
-            Origin.ENGINE, self.labels, self.state, self.active_at, self.told(rule), self.value, self.fired_at,
-            self.keep_since, self.resolved_at, self.resolved_why, self.last_seen,
+            Origin.ENGINE, self.labels, self.state, self.active_at, self.told(rule) if rule else _NOTHING, self.value,
+            self.fired_at, self.keep_since, self.resolved_at, self.resolved_why, self.last_seen, 0, self.fingerprint,
         )  # fmt: skip
 
 

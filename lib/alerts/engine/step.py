@@ -91,9 +91,9 @@ def _answered(rule: Rule, state: RuleState, answer: Answer, found: dict[str, Lab
         kept |= _absent(rule, gone, answer, at, changes)
     reason = _reason(rule, answer, refused, missing=missing)
     health = Health.ERROR if refused else Health.NO_DATA if missing or answer.data is Data.NEVER else Health.OK
-    after = replace(
-        state.with_health(health, reason, at),
-        open=kept, last_eval=at, errors=0, ever_seen=state.ever_seen or answer.data is Data.THERE,
+    after = RuleState(  # not `replace`: a replay does it for every evaluation
+        kept, state.troubles, health, state.health_since if health is state.health else at, reason, 0,
+        state.ever_seen or answer.data is Data.THERE, at,
     )  # fmt: skip
     return _with_troubles(rule, after, answer, at, changes, refused=bool(refused), was=state)
 
@@ -143,7 +143,7 @@ def _timed(episode: Episode, hold: timedelta, at: datetime) -> Episode:
     """Pending becomes firing when it held long enough; firing becomes pending when `for` was raised meanwhile."""
     held = at - episode.active_at
     if episode.state is PENDING and held >= hold:
-        return replace(episode, state=FIRING, fired_at=at)
+        return episode.fired(at)
     if episode.state is FIRING and held < hold and episode.waited < hold:
         return replace(episode, state=PENDING, fired_at=None)
     return episode
@@ -159,7 +159,8 @@ def _absent(
             changes.append(Change(at, "dropped", before, NO_LONGER))
             continue
         stale = there is not None and before.fingerprint not in there
-        episode = replace(before, missed=before.missed + 1 if stale else 0)
+        missed = before.missed + 1 if stale else 0
+        episode = before if missed == before.missed else replace(before, missed=missed)
         after = _kept_or_resolved(rule, episode, at, stale=stale)
         if after.state is RESOLVED:
             changes.append(Change(at, "resolved", after, after.resolved_why))
@@ -189,7 +190,7 @@ def _kept_or_resolved(rule: Rule, episode: Episode, at: datetime, *, stale: bool
     if stale and episode.missed < MISSED_UNTIL_GONE:
         return episode
     why = GONE if stale else KEPT_OUT if rule.keep_firing_for_s else NO_LONGER
-    return replace(episode, state=RESOLVED, resolved_at=at, resolved_why=why)
+    return episode.ended(at, why)
 
 
 def _failed(rule: Rule, state: RuleState, reason: str, at: datetime) -> Turn:
@@ -218,14 +219,16 @@ def _with_troubles(
     for name, episode in was.troubles.items():
         if name not in troubles:
             changes.append(_over(episode, at))
-    return Turn(replace(after, troubles=troubles), (*_health_change(rule, was, after, at), *changes))
+    if troubles or was.troubles:
+        after = replace(after, troubles=troubles)
+    return Turn(after, (*_health_change(rule, was, after, at), *changes))
 
 
 def _trouble(before: Episode | None, fresh: Episode, at: datetime, changes: list[Change], *, fires: bool) -> Episode:
     episode = replace(before or fresh, last_seen=at, annotations=fresh.annotations)
     words = episode.annotations["description"]
     if fires and episode.state is PENDING:
-        episode = replace(episode, state=FIRING, fired_at=at)
+        episode = episode.fired(at)
         changes.append(Change(at, "firing", episode, words))
     elif before is None:
         changes.append(Change(at, "pending", episode, words))
@@ -255,8 +258,7 @@ def _since(was: RuleState, name: str, at: datetime) -> datetime:
 def _over(episode: Episode, at: datetime) -> Change:
     if episode.state is PENDING:
         return Change(at, "dropped", episode, NO_LONGER)
-    after = replace(episode, state=RESOLVED, resolved_at=at, resolved_why=NO_LONGER)
-    return Change(at, "resolved", after, NO_LONGER)
+    return Change(at, "resolved", episode.ended(at, NO_LONGER), NO_LONGER)
 
 
 def _health_change(rule: Rule, was: RuleState, after: RuleState, at: datetime) -> Iterator[Change]:

@@ -135,8 +135,7 @@ class Taken:
         why = NO_LONGER if self._source is not None else NOT_ASKED
         if episode.state is AlertState.PENDING:
             return Change(now, "dropped", episode, why)
-        after = replace(episode, state=AlertState.RESOLVED, resolved_at=now, resolved_why=why)
-        return Change(now, "resolved", after, why)
+        return Change(now, "resolved", episode.ended(now, why), why)
 
 
 def _continued(before: Episode | None, episode: Episode, now: datetime) -> Episode:

@@ -49,9 +49,7 @@ def result(asked: Asked, found: Replayed) -> None:
 
 
 def _headline(names: Sequence[str], found: Replayed) -> None:
-    counts = [
-        f"{name}: **{_count(len(one.notices), 'notice')}**" for name, one in zip(names, found.outcomes, strict=True)
-    ]
+    counts = [f"{name}: **{_count(one.sent, 'notice')}**" for name, one in zip(names, found.outcomes, strict=True)]
     took = f"{found.took_s:.1f} s" if found.took_s >= 0.1 else "under 0.1 s"
     st.markdown("#### " + " · ".join(counts))
     evaluated = text.number(found.outcomes[0].evaluations)
@@ -84,7 +82,7 @@ def compared(names: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
         ("alerts fired", [text.number(one.fired) for one in outcomes]),
         ("alerts resolved", [text.number(one.resolved) for one in outcomes]),
         ("time firing, all alerts together", [text.span(one.firing_s) for one in outcomes]),
-        ("notices", [text.number(len(one.notices)) for one in outcomes]),
+        ("notices", [text.number(one.sent) for one in outcomes]),
     ]
     kinds = sorted({key for one in outcomes for key in one.by_channel()})
     for channel, kind in kinds:
@@ -157,11 +155,15 @@ def _details(names: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     outcome = outcomes[list(names).index(chosen)]
     left, right = st.columns(2, gap="medium")
     with left:
-        st.caption(f"Alerts, newest first: {text.number(len(outcome.spans))}")
+        st.caption(f"Alerts, newest first: {_of(len(outcome.spans), outcome.pending)}")
         _spans(outcome)
     with right:
-        st.caption(f"Notices, newest first: {text.number(len(outcome.notices))}")
+        st.caption(f"Notices, newest first: {_of(len(outcome.notices), outcome.sent)}")
         _notices(outcome)
+
+
+def _of(shown: int, total: int) -> str:
+    return text.number(shown) if shown >= total else f"{text.number(shown)} of {text.number(total)}"
 
 
 def _spans(outcome: Outcome) -> None:
