@@ -23,6 +23,7 @@ from lib.identity.sign_in import OpenIdConnect
 from lib.settings import Settings
 from lib.status import WorkerStatus
 from lib.ui import oidc, runtime
+from lib.ui.checklists import api as checklists
 from lib.worker import Worker
 
 WARM = ("pandas", "lib.signals", "lib.ui.live_chart", "lib.ui.range_controls", "lib.ui.header", "lib.ui.panel")
@@ -110,7 +111,7 @@ def on_script_error(error: BaseException) -> bool:
 app = st.App(
     Path(__file__).parent / "lib" / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=http.routes(status, [*API.routes(), *heartbeats.routes(SETTINGS, heartbeat_log)]),
+    routes=http.routes(status, [*API.routes(), *heartbeats.routes(SETTINGS, heartbeat_log), *checklists.routes()]),
     middleware=http.middleware(SETTINGS, OIDC),
     on_script_error=on_script_error,
 )

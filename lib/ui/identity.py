@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
 import streamlit as st
+from starlette.requests import HTTPConnection
 
 from lib.errors import OpsError, SourceUnavailable
 from lib.identity.roles import Action, Actor, Role, Via
@@ -37,7 +38,17 @@ def actor() -> Actor:
 
 def connection() -> Actor:
     """What the server found out of the connection that this page goes over; a stranger where there is none."""
-    handed_on = st.context.headers.get(ACTOR_HEADER)
+    return _handed_on(st.context.headers)
+
+
+def asking(request: HTTPConnection) -> Actor:
+    """Who makes a request that is no page's; without a login by the name that the browser remembers."""
+    found = _handed_on(request.headers)
+    return replace(found, name=_remembered(request.cookies)) if found.via is Via.NAME else found
+
+
+def _handed_on(headers: Mapping[str, str]) -> Actor:
+    handed_on = headers.get(ACTOR_HEADER)
     return unpacked(handed_on) if handed_on else Actor("", Role.VIEWER, Via.NAME)
 
 
@@ -108,22 +119,31 @@ def _tell(given: str) -> bool:
     return True
 
 
+def perform(who: Actor, deed: Deed) -> None:
+    """Does it in one transaction with its line in the audit. Raises OpsError where it cannot be done."""
+    state = runtime.current().state
+    if state is None:
+        raise SourceUnavailable("this process has no state database", audit.SOURCE)
+    audit.act(state, who, deed)
+    for tell in after:
+        tell()
+
+
 def _done(who: Actor, deed: Deed) -> bool:
     try:
-        state = runtime.current().state
-        if state is None:
-            raise SourceUnavailable("this process has no state database", audit.SOURCE)
-        audit.act(state, who, deed)
+        perform(who, deed)
     except OpsError as error:
         st.error(f"Not done: {text.esc_md(error)}")
         return False
-    for tell in after:
-        tell()
     return True
 
 
 def _own_name() -> str:
-    return st.session_state.get(_NAME) or _cleaned(unquote(st.context.cookies.get(_COOKIE, "")))
+    return st.session_state.get(_NAME) or _remembered(st.context.cookies)
+
+
+def _remembered(cookies: Mapping[str, str]) -> str:
+    return _cleaned(unquote(cookies.get(_COOKIE, "")))
 
 
 def _cleaned(name: str) -> str:

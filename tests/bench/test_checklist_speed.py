@@ -25,17 +25,18 @@ from conftest import IDLE, ROOT, _app_server, free_port
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 ROUNDS, WARM_UP, YEARS = 30, 4, 10
-REACHED = 3.5
-"""The promise is 1.5, which is not kept yet: 2.8 was measured on two busy cores (116 ms against 42 ms). This holds the line."""
+MOST = 1.5
+"""Times the bare checkbox. Measured: about 1.0 (30 ms against 29 ms, two busy cores): no page is drawn between click and tick."""
 
 TITLE = "Check system resource usage"
 CLICK = """([label, shown]) => new Promise(done => {
-    const boxes = [...document.querySelectorAll('[data-testid=stCheckbox]')];
+    const boxes = [...document.querySelectorAll('label')].filter(one => one.querySelector('input[type=checkbox]'));
     const box = boxes.find(box => box.textContent.includes(label));
     const place = box.closest('[class*=st-key-item_]') ?? document.querySelector('[data-testid=stMain]');
     const began = performance.now();
     box.querySelector('input').click();
-    const look = () => shown.some(s => place.textContent.includes(s)) ? done(performance.now() - began) : requestAnimationFrame(look);
+    const look = () => shown.some(s => place.textContent.includes(s)) ? done(performance.now() - began)
+        : performance.now() - began > 20000 ? done(NaN) : requestAnimationFrame(look);
     requestAnimationFrame(look);
 })"""
 
@@ -113,8 +114,11 @@ def fill(folder: Path) -> None:
 
 
 def click_ms(page: Page, label: str, *shown: str) -> float:
+    """From the click until one of these is shown; then the rest of the page is given time to follow."""
     took = float(page.evaluate(CLICK, [label, list(shown)]))
+    assert took > 0, f"{label}: none of {shown} was shown"
     page.wait_for_timeout(250)
+    page.wait_for_selector(IDLE)
     return took
 
 
@@ -124,7 +128,9 @@ def product_ms(page: Page, round_: int) -> float:
 
 
 @pytest.mark.browser
-def test_a_tick_is_saved_and_shown_within_a_few_times_a_bare_checkbox_with_a_commit(pages: SimpleNamespace) -> None:
+def test_a_tick_is_saved_and_shown_within_half_as_much_again_as_a_bare_checkbox_with_a_commit(
+    pages: SimpleNamespace,
+) -> None:
     times: dict[str, list[float]] = {"bare": [], "empty": [], "full": []}
 
     for round_ in range(WARM_UP + ROUNDS):
@@ -135,7 +141,7 @@ def test_a_tick_is_saved_and_shown_within_a_few_times_a_bare_checkbox_with_a_com
     bare_ms, empty_ms, full_ms = (statistics.median(values[WARM_UP:]) for values in times.values())
     print(f"\nclick to shown, medians of {ROUNDS}: bare {bare_ms:.0f} ms, ours {empty_ms:.0f} ms "
           f"(ratio {empty_ms / bare_ms:.2f}), with ten years {full_ms:.0f} ms ({full_ms / empty_ms:.2f})")  # fmt: skip
-    assert empty_ms <= REACHED * bare_ms
+    assert empty_ms <= MOST * bare_ms
     assert full_ms <= 1.3 * empty_ms
 
 

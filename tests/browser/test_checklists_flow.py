@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import until
 
 pytestmark = pytest.mark.browser
 IDLE = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
@@ -90,6 +92,50 @@ def test_a_tick_is_made_with_the_keyboard_alone_and_keeps_its_place(people: tupl
 
     anna.wait_for_timeout(4000)  # longer than it takes to be drawn anew
     assert box(anna, title).evaluate("e => e === document.activeElement")  # type: ignore[attr-defined]
+
+
+def test_a_box_stands_as_it_stood_until_the_server_has_kept_the_click(people: tuple[Page, Page]) -> None:
+    anna, boris = people
+    title, held = "Review error logs for new patterns", list[Route]()
+    anna.route("**/api/checklists/*/*", lambda route: held.append(route))  # noqa: PLW0108 - playwright cannot wrap a bound builtin
+
+    box(anna, title).click()  # type: ignore[attr-defined]
+    until(lambda: held, anna)
+    expect(box(anna, title)).not_to_be_checked()
+    box(anna, title).click()  # type: ignore[attr-defined] # impatient: nothing more is sent
+    assert len(held) == 1
+    held[0].continue_()
+    expect(box(anna, title)).to_be_checked()
+    expect(box(boris, title)).to_be_checked()
+
+    anna.unroute("**/api/checklists/*/*")
+    anna.route("**/api/checklists/*/*", lambda route: route.abort())
+    box(anna, title).click()  # type: ignore[attr-defined]
+    expect(card(anna, title)).to_contain_text("Not done: the dashboard does not answer")
+    expect(box(anna, title)).to_be_checked()
+    anna.unroute("**/api/checklists/*/*")
+    box(anna, title).click()  # type: ignore[attr-defined]
+    expect(box(anna, title)).not_to_be_checked()
+    expect(card(anna, title)).not_to_contain_text("Not done")
+
+
+def test_a_run_in_which_nothing_happens_is_not_drawn_anew(people: tuple[Page, Page]) -> None:
+    anna, _ = people
+    anna.evaluate(
+        """() => { const app = document.querySelector("[class*=st-key-item_]").parentElement; window.changed = 0;
+        new MutationObserver(seen => { window.changed += seen.length; }).observe(app, { subtree: true, childList: true,
+        characterData: true }); }"""
+    )
+    asked: list[str] = []
+    anna.on("request", lambda request: asked.append(request.url))
+
+    def quiet() -> bool:
+        """Asked twice whether it changed, and nothing was drawn meanwhile; evidence may be found anew once a minute."""
+        before, count = anna.evaluate("window.changed"), len(asked)
+        until(lambda: sum("/api/checklists/" in url for url in asked[count:]) >= 2, anna)
+        return bool(anna.evaluate("window.changed") == before)
+
+    assert any(quiet() for _ in range(3))
 
 
 def test_the_reports_are_given_away(people: tuple[Page, Page], tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import streamlit as st
 
 from lib.checklists import deeds
-from lib.checklists.model import Event, ItemState, Kind, Run, RunItem, Stale
+from lib.checklists.model import ItemState, Run, RunItem, Stale
 from lib.identity.roles import Via
 from lib.state.audit import Deed
 from lib.ui import text
@@ -17,9 +17,6 @@ from lib.ui.identity import act, actor, named
 
 NOTE, SKIP, ASSIGN, UNDO, TICK = "Add a note", "Skip, with a reason", "Assign", "Undo", "Tick"
 SIGN, WITHDRAW = "Sign off", "Withdraw"
-CARD, HEAD = "checklist_card_", "checklist_head"
-"""The keys of what is drawn anew after a click."""
-
 _INTENT, _DIALOG = "_checklist_intent", "_checklist_dialog"
 
 
@@ -34,9 +31,8 @@ class Intent:
 
 
 def intend(what: str, run: int, item: str, seen: int) -> None:
-    """Remembers a click, and has only what it changes drawn anew: its card and the head. For callbacks."""
+    """Remembers a click; the run is drawn anew, and does it. For callbacks."""
     st.session_state[_INTENT] = Intent(what, run, item, seen)
-    st.rerun([f"{CARD}{item}", HEAD] if item else HEAD)
 
 
 def from_menu(key: str, run: int, item: str, seen: int) -> None:
@@ -45,13 +41,10 @@ def from_menu(key: str, run: int, item: str, seen: int) -> None:
         intend(str(chosen), run, item, seen)
 
 
-def taken(run_id: int, item: str) -> Intent | None:
-    """The click on this item ("": on the head) that is to be done now; it is asked for once."""
-    intent = st.session_state.get(_INTENT)
-    if not isinstance(intent, Intent) or (intent.run, intent.item) != (run_id, item):
-        return None
-    del st.session_state[_INTENT]
-    return intent
+def taken(run_id: int) -> Intent | None:
+    """The click in this run that is to be done now; it is asked for once."""
+    intent = st.session_state.pop(_INTENT, None)
+    return intent if isinstance(intent, Intent) and intent.run == run_id else None
 
 
 def needs_words(intent: Intent) -> bool:
@@ -75,7 +68,7 @@ def dialogs(run_id: int) -> None:
         if named():
             (_sign_off if intent.what == SIGN else _withdraw)(run)
     elif (item := next((one for one in items if one.item.key == intent.item), None)) is not None:
-        do(intent, run, as_seen(item, intent.seen))
+        do(intent, run, book.as_seen(item, intent.seen))
 
 
 def choices(item: RunItem) -> list[str]:
@@ -84,19 +77,10 @@ def choices(item: RunItem) -> list[str]:
     return [*back, NOTE, ASSIGN]
 
 
-def as_seen(item: RunItem, seen: int) -> RunItem:
-    """The item as it was when it was clicked: what happened since is then told instead of done over."""
-    if item.seen == seen:
-        return item
-    last = Event(seen, item.item.key, Kind.NOTE, item.due_at, "") if seen else None
-    return replace(item, last=last)
-
-
 def do(intent: Intent, run: Run, item: RunItem) -> None:
     """Does it, or opens the dialog that it needs. A mistake is told where this is called."""
     if intent.what == TICK:
-        found = book.found(run, item) if item.item.evidence else None
-        _act(lambda: deeds.tick(run, item, found.evidence if found is not None else None))
+        _act(lambda: deeds.tick(run, item, book.evidence_of(run, item)))
     elif intent.what == UNDO:
         _act(lambda: deeds.undo(run, item))
     elif not named():
@@ -121,8 +105,7 @@ def _act(make: Callable[[], Deed]) -> bool:
 
 @st.dialog("Skip this item")
 def _skip(run: Run, item: RunItem) -> None:
-    found = book.found(run, item) if item.item.evidence else None
-    seen = found.evidence if found is not None else None
+    seen = book.evidence_of(run, item)
     _asked("Why is it not done this time?", "skip", "Skip it", item, lambda words: deeds.skip(run, item, words, seen))
 
 

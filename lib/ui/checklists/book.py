@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from hashlib import blake2s
 
 import streamlit as st
 
 from lib.checklists import evidence, questions, versions
 from lib.checklists.evidence import Around
 from lib.checklists.gather import Found, Gatherer
-from lib.checklists.model import Checklist, Previous, Run, RunItem
+from lib.checklists.model import Checklist, Event, Evidence, ItemState, Kind, Previous, Run, RunItem
 from lib.checklists.versions import History
 from lib.errors import SourceUnavailable
 from lib.state.database import State
@@ -19,16 +20,17 @@ from lib.ui import cache, clock, runtime
 
 LIST, VIEW, DAY = "list", "view", "day"
 RUN, CALENDAR, ITEMS, EDIT = "This run", "Calendar", "Items", "Edit"
-BEFORE_FRESH, MOST_KEPT = timedelta(seconds=30), 200
+BEFORE_FRESH, MARK_FRESH, MOST_KEPT = timedelta(seconds=30), timedelta(seconds=1), 200
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What viewers share: the evidence, and what was seen before each run."""
+    """What viewers share: the evidence, what was seen before each run, and how each stands."""
 
     state: State | None
     gatherer: Gatherer = field(default_factory=Gatherer)
     before: dict[int, tuple[datetime, dict[str, Previous]]] = field(default_factory=dict)
+    marks: dict[int, tuple[datetime, str]] = field(default_factory=dict)
 
 
 _held: list[_Kept] = []
@@ -83,6 +85,37 @@ def items(run_id: int) -> tuple[Run, list[RunItem]]:
     return questions.items(state(), run_id, clock.now(), _before(run_id))
 
 
+def item(run_id: int, key: str) -> tuple[Run, RunItem]:
+    """A run and one item of it. Raises SourceError; KeyError where there is no such run or item."""
+    run, found = items(run_id)
+    return run, {one.item.key: one for one in found}[key]
+
+
+def as_seen(one: RunItem, seen: int) -> RunItem:
+    """The item as it was when it was clicked: what happened since is then told instead of done over."""
+    if one.seen == seen:
+        return one
+    last = Event(seen, one.item.key, Kind.NOTE, one.due_at, "") if seen else None
+    return replace(one, last=last)
+
+
+def mark(run_id: int) -> str:
+    """Changes when anything does that the run's page shows. Viewers share it for a second. Raises as `items`."""
+    known, now = _kept().marks, clock.now()
+    if run_id not in known or abs(now - known[run_id][0]) > MARK_FRESH:
+        if len(known) >= MOST_KEPT:
+            known.clear()
+        known[run_id] = now, mark_of(*items(run_id))
+    return known[run_id][1]
+
+
+def mark_of(run: Run, found: list[RunItem]) -> str:
+    """The mark of a run as it was read, with what is overdue and what is seen at this moment."""
+    now = clock.now()
+    seen = [(one.overdue(now), one.state is ItemState.OPEN and evidence_of(run, one)) for one in found]
+    return blake2s(repr((run, found, seen)).encode(), digest_size=8).hexdigest()
+
+
 def _before(run_id: int) -> dict[str, Previous]:
     """What was seen in earlier runs hardly ever changes while this one goes on: not asked at every click."""
     known, now = _kept().before, clock.now()
@@ -102,6 +135,14 @@ def found(run: Run, item: RunItem) -> Found | None:
     return _gatherer().latest(
         question, lambda: evidence.collect(key, stores, window, item.previous, limits, around=around)
     )
+
+
+def evidence_of(run: Run, item: RunItem) -> Evidence | None:
+    """What is seen of an item now; None where nothing is (yet), or its run is over."""
+    if not item.item.evidence or is_over(run, clock.now()):
+        return None
+    newest = found(run, item)
+    return newest.evidence if newest is not None else None
 
 
 def _gatherer() -> Gatherer:

@@ -9,74 +9,46 @@ import streamlit as st
 
 from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
-from lib.ui.checklists import acts, book, words
-from lib.ui.checklists.acts import CARD, HEAD
-from lib.ui.checklists.words import ITEMS, RUNS
+from lib.ui.checklists import acts, book, box, words
+from lib.ui.checklists.words import RUNS
 from lib.ui.pages import PAGES, entry
 from lib.ui.panel import panel
 
 EVERY_S = 3.0
 """So soon one sees what others did."""
 
-_SEEN = "_checklist_seen"
 
-
+@st.fragment
 def board(run_id: int) -> None:
-    """The run of this number, as it is now and after each click."""
-    shown = st.fragment(_board, run_every=None if time_range.is_paused() else EVERY_S)
-    shown(run_id)
+    """The head and a card for each item, as they are now, after each click and when somebody else did something.
 
-
-def _board(run_id: int) -> None:
-    """The head and a card for each item, each a fragment of its own: a click draws only its card and the head anew."""
+    A database that does not answer costs this, not the page.
+    """
     with panel(""):
+        intent = acts.taken(run_id)
+        if intent is not None and acts.needs_words(intent):
+            acts.to_dialog(intent)
         try:
-            run, items = _look(run_id)
+            run, items = book.items(run_id)
         except KeyError:
             st.markdown("○ This run is not there any more: the database is another one.")
             return
+        box.watch(run, book.mark_of(run, items), 0 if time_range.is_paused() else EVERY_S)
         head = st.container(key="checklist_head")
-        for one in items:
+        for place, one in enumerate(items):
             with st.container(border=True, key=f"item_{one.item.key}", gap="xsmall"):
-                st.fragment(_card, key=f"{CARD}{one.item.key}")(run_id, one.item.key)
+                run, items[place] = _card(run, one, intent)
         with head:  # last: what a click changed is in it
-            st.fragment(_progress, key=HEAD)(run.id)
+            _head(run, items, clock.now())
 
 
-def _look(run_id: int) -> tuple[Run, list[RunItem]]:
-    """The run as it is now; the cards and the head show the same moment."""
-    st.session_state[_SEEN] = book.items(run_id)
-    return _seen()
-
-
-def _seen() -> tuple[Run, list[RunItem]]:
-    seen: tuple[Run, list[RunItem]] = st.session_state[_SEEN]
-    return seen
-
-
-def _card(run_id: int, key: str) -> None:
-    """One item, after what was clicked in it is done. A database that does not answer costs the card, not the page."""
-    with panel(""):
-        intent = acts.taken(run_id, key)
-        if intent is not None and acts.needs_words(intent):
-            acts.to_dialog(intent)
-        run, items = _seen()
-        if intent is not None and run.id == run_id:
-            clicked = next(one for one in items if one.item.key == key)
-            acts.do(intent, run, acts.as_seen(clicked, intent.seen))
-            run, items = _look(run_id)
-        shown = next((one for one in items if one.item.key == key), None)
-        if shown is not None:
-            _item(run, shown, clock.now())
-
-
-def _progress(run_id: int) -> None:
-    """How far the run is."""
-    intent = acts.taken(run_id, "")
-    if intent is not None:
-        acts.to_dialog(intent)
-    run, items = _seen()
-    _head(run, items, clock.now())
+def _card(run: Run, one: RunItem, intent: acts.Intent | None) -> tuple[Run, RunItem]:
+    """One item, after what was clicked in it is done; the run and the item as they are by then."""
+    if intent is not None and intent.item == one.item.key:
+        acts.do(intent, run, book.as_seen(one, intent.seen))
+        run, one = book.item(run.id, one.item.key)
+    _item(run, one, clock.now())
+    return run, one
 
 
 def _head(run: Run, items: list[RunItem], now: datetime) -> None:
@@ -111,22 +83,14 @@ def _signed(run: Run, now: datetime) -> None:
 
 
 def _item(run: Run, one: RunItem, now: datetime) -> None:
-    still = book.is_over(run, now) or bool(run.signed_by)
-    evidence = _evidence(run, one, now)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"check_line_{one.item.key}"):
-        _box(run, one, still)
-        if one.state not in (ItemState.OPEN, ItemState.DONE):
-            st.markdown(words.badge(ITEMS[one.state]), width="content")
-        elif one.state is ItemState.OPEN:
-            due = words.when(one.due_at, run.zone, now)
-            late = one.overdue(now)
-            st.markdown(f":red-badge[▲ Overdue since {due}]" if late else f":gray-badge[due {due}]", width="content")
-        if not still:
+    evidence = _evidence(run, one)
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"check_line_{one.item.key}"):
+        box.box(run, one, now)
+        if not (book.is_over(run, now) or run.signed_by):
             _menu(run, one)
     _evidence_line(run, one, evidence, now)
-    facts = [_facts(run, one, now), *(words.done_line(note, run.zone, now) for note in one.notes)]
-    if told := [fact for fact in facts if fact]:
-        st.caption("  \n".join(told))
+    if one.notes:
+        st.caption("  \n".join(words.done_line(note, run.zone, now) for note in one.notes))
     _why(run, one, evidence)
 
 
@@ -138,25 +102,11 @@ def _menu(run: Run, one: RunItem) -> None:
     )  # fmt: skip
 
 
-def _box(run: Run, one: RunItem, still: bool) -> None:
-    """The box stands as the run does, whatever was clicked: its key keeps the focus where it is."""
-    key = f"tick_{run.id}_{one.item.key}"
-    st.session_state[key] = one.state is ItemState.DONE
-    what = acts.UNDO if one.state is ItemState.DONE else acts.TICK
-    st.checkbox(
-        f"**{text.esc_md(one.item.title)}**", key=key, disabled=still or one.state is ItemState.SKIPPED, width="stretch", wrap=True,
-        on_change=acts.intend, args=(what, run.id, one.item.key, one.seen),
-    )  # fmt: skip
-
-
-def _evidence(run: Run, one: RunItem, now: datetime) -> Evidence | None:
+def _evidence(run: Run, one: RunItem) -> Evidence | None:
     """What was seen when it was done; until then what is seen now; None where nothing is (yet)."""
     if one.last is not None and one.state in (ItemState.DONE, ItemState.SKIPPED):
         return one.last.evidence
-    if not one.item.evidence or book.is_over(run, now):
-        return None
-    found = book.found(run, one)
-    return found.evidence if found is not None else None
+    return book.evidence_of(run, one)
 
 
 def _evidence_line(run: Run, one: RunItem, evidence: Evidence | None, now: datetime) -> None:
@@ -180,12 +130,6 @@ def _link(address: str) -> None:
         one = entry(path.strip("/"))
         page = st.Page(one.path, title=one.title, icon=one.icon, url_path=one.url_path)
         st.page_link(page, label=one.title, icon=one.icon, query_params=dict(parse_qsl(query)))
-
-
-def _facts(run: Run, one: RunItem, now: datetime) -> str:
-    """Who did it and when, and who has it."""
-    done = [words.done_line(one.last, run.zone, now)] if one.last is not None else []
-    return " · ".join([*done, *([f"for {text.esc_md(one.assignee)}"] if one.assignee else [])])
 
 
 def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:

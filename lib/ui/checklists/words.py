@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -85,12 +86,12 @@ def previous_line(item: RunItem, zone: str, now: datetime) -> str:
     return f"before: {shape.glyph} {value} ({when(item.previous.at, zone, now)})"
 
 
-def done_line(event: Event, zone: str, now: datetime) -> str:
-    """Who did what when, and what they saw, as markdown."""
-    words = f"{text.esc_md(event.who)} {_DONE[event.kind]}" if event.kind in (Kind.TICK, Kind.SKIP) else ""
-    words = words or f"{_DONE[event.kind]} by {text.esc_md(event.who)}"
+def done_line(event: Event, zone: str, now: datetime, shown: Callable[[object], str] = text.esc_md) -> str:
+    """Who did what when, and what they said to it: as markdown, or as `shown` makes foreign text fit."""
+    words = f"{shown(event.who)} {_DONE[event.kind]}" if event.kind in (Kind.TICK, Kind.SKIP) else ""
+    words = words or f"{_DONE[event.kind]} by {shown(event.who)}"
     told = f"{words} {when(event.at, zone, now)}"
-    return told + (f": “{text.esc_md(event.words)}”" if event.words else "")
+    return told + (f": “{shown(event.words)}”" if event.words else "")
 
 
 def did(kind: Kind) -> str:
