@@ -36,6 +36,9 @@ from lib.state.health_sql import SqlHealthLog
 from lib.state.migrate import open_state
 from lib.stores import Stores
 
+KEEP_S = 2.0
+"""How long a server's answer holds for an equal question: the cards of one page put several."""
+
 
 class Mendable(Protocol):
     """A store whose file may break under it."""
@@ -92,9 +95,8 @@ class OpenStores:
         if self.prometheus is not None:
             asked = RoutedMetrics(self.prometheus, self.metrics, health_series.METRICS, OWN_PREFIX)
         book = self.rulebook
-        return Stores(
-            logs=self.logs, metrics=asked, health=self.health, rules=book.service, own_rules=book.about_itself
-        )
+        remote = self.prometheus is not None or isinstance(self.logs, ElasticLogs)
+        return Stores(self.logs, asked, self.health, book.service, book.about_itself, remote)
 
     def close(self) -> None:
         """Writes what is committed and lets another process have the files; a second call does nothing."""
@@ -145,7 +147,7 @@ def open_prometheus(settings: Settings) -> PrometheusMetrics | None:
         ca_file=settings.prometheus_ca,
         headers=settings.prometheus_header_fields,
     )
-    return PrometheusMetrics(access, job=settings.job)
+    return PrometheusMetrics(access, job=settings.job, keep_s=KEEP_S)
 
 
 def open_log_database(settings: Settings) -> DuckLogs | ShippedLogs | None:
@@ -178,7 +180,7 @@ def elastic_access(settings: Settings) -> ElasticAccess:
 def open_connection(settings: Settings) -> Connection:
     """The connection to the cluster; nothing is asked yet. Raises SettingsError for a CA file that cannot be used."""
     try:
-        return Connection(elastic_access(settings))
+        return Connection(elastic_access(settings), keep_s=KEEP_S)
     except (OSError, ValueError) as error:
         raise SettingsError(f"HALO_OPS_ES_CA_FILE: {settings.es_ca_file} cannot be used ({error})") from error
 

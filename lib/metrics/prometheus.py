@@ -10,16 +10,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 from prometheus_api_client import PrometheusConnect
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.util.retry import Retry
 
 from lib import notes
+from lib.at_once import MOST
 from lib.errors import SourceRejected
 from lib.metrics.base import Result, epoch_ms, grid
 from lib.metrics.prometheus_answer import instant_result, range_result
 from lib.metrics.prometheus_refusal import NAME
 from lib.metrics.prometheus_session import TIMEOUT_S, Session
 from lib.metrics.promql.parse import check_length, milliseconds
+from lib.shared_answers import Shared
 from lib.window import DAY, LONGEST, Window
 
 T = TypeVar("T")
@@ -46,7 +49,8 @@ class Access:
 class PrometheusMetrics:
     """MetricStore on a Prometheus server; nothing is asked before the first question. Threads may share it.
 
-    `job` names the scrape job whose freshness counts ("" or unknown to the server: any job's).
+    `job` names the scrape job whose freshness counts ("" or unknown to the server: any job's). Equal questions under way
+    share one answer, for `keep_s` longer.
     """
 
     name = NAME
@@ -58,6 +62,7 @@ class PrometheusMetrics:
         job: str = "",
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keep_s: float = 0,
     ) -> None:
         self._session = Session(timeout_s=timeout_s, headers=access.headers)
         if access.ca_file:
@@ -68,7 +73,9 @@ class PrometheusMetrics:
             self._session.headers["Authorization"] = f"Bearer {access.bearer}"
         once = Retry(0, redirect=0, raise_on_status=False)  # the session asks again by itself, within one time-out
         self._client = PrometheusConnect(access.url.rstrip("/"), session=self._session, retry=once, method="POST")
+        self._shared: Shared[Result] = Shared(keep_s)
         self._url = access.url.rstrip("/")
+        self._session.mount(self._url, HTTPAdapter(max_retries=once, pool_maxsize=MOST + 1))  # a connection per thread
         # Its own time-out is the shorter one: then it can say that the question was too much, not the server too slow.
         # `nocache` has VictoriaMetrics evaluate at the times asked for; the others do not know it.
         self._always = {"timeout": f"{round(900 * timeout_s)}ms", "nocache": "1"}
@@ -85,7 +92,7 @@ class PrometheusMetrics:
             asked = self._always | {"time": _seconds(at_ms)}
             return instant_result(self._client.custom_query(expression, params=asked), at_ms)
 
-        return self._told(expression, ask)
+        return self._told((expression, at_ms), ask)
 
     def range(self, expression: str, window: Window, step: timedelta) -> Result:
         """The expression at window.start, start + step, … ≤ window.end. Raises QueryError, SourceError."""
@@ -100,7 +107,7 @@ class PrometheusMetrics:
             )
             return range_result(found, ts_ms)
 
-        return self._told(expression, ask)
+        return self._told((expression, exact["start"], exact["end"], width), ask)
 
     def label_values(self, label: str, matcher: str = "") -> list[str]:
         """Every value of a label (``__name__``: metric names), sorted; `matcher` is a series selector."""
@@ -162,8 +169,13 @@ class PrometheusMetrics:
         """What it scrapes (`labels`, `scrapeUrl`, `health`, `lastError`, `lastScrape`); not every compatible server tells."""
         return _answered(lambda: list(self._client.get_targets("active")["activeTargets"]))
 
-    def _told(self, expression: str, ask: Callable[[], Result]) -> Result:
-        return notes.timed(self.name, expression, lambda: _result(ask), lambda found: len(found.labels))
+    def _told(self, question: tuple[str, *tuple[object, ...]], ask: Callable[[], Result]) -> Result:
+        return notes.timed(
+            self.name,
+            question[0],
+            lambda: self._shared.of(question, lambda: _result(ask)),
+            lambda found: len(found.labels),
+        )
 
     def _data(self, what: str) -> Any:
         return self._session.request("GET", f"{self._url}/api/v1/{what}").json()["data"]

@@ -18,6 +18,7 @@ from lib.window import Window
 HOUR = timedelta(hours=1)
 LEVELS = ("ERROR", "WARN")
 FAILED = Match("status", ("5xx", "4xx"))
+_SUMMED = ("errors", "records", "error_share", "http_errors_ratio")
 
 
 def error_summary(stores: Stores, window: Window) -> dict[str, Any]:
@@ -26,8 +27,7 @@ def error_summary(stores: Stores, window: Window) -> dict[str, Any]:
 
     None where the log does not reach that far back. Raises SourceError.
     """
-    now, past = _summary(stores, window), window.previous()
-    then = _summary(stores, past) if reaches(stores, past) else dict.fromkeys(now)
+    now, then = stores.at_once(lambda: _summary(stores, window), lambda: _summary_before(stores, window.previous()))
     change = None
     if now["errors"] is not None and then["errors"]:
         change = now["errors"] / then["errors"] - 1
@@ -39,14 +39,20 @@ def error_last_hour(stores: Stores, window: Window) -> dict[str, Any]:
     return error_summary(stores, Window(window.end - HOUR, window.end, window.zone))
 
 
+def _summary_before(stores: Stores, past: Window) -> dict[str, float | None]:
+    return _summary(stores, past) if reaches(stores, past) else dict.fromkeys(_SUMMED)
+
+
 def _summary(stores: Stores, window: Window) -> dict[str, float | None]:
     oldest = stores.logs.oldest()
     if oldest is None or oldest >= window.end:
-        return dict.fromkeys(("errors", "records", "error_share", "http_errors_ratio"))
-    by_level = stores.logs.totals(LogQuery(window), ("level",))
+        return dict.fromkeys(_SUMMED)
+    by_level, answered = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window), ("level",)),
+        lambda: stores.logs.durations(LogQuery(window), ("status",)),
+    )
     failing = by_level["level"].str.upper().isin(ERROR_LEVELS.values)
     errors, records = float(by_level.loc[failing, "records"].sum()), float(by_level["records"].sum())
-    answered = stores.logs.durations(LogQuery(window), ("status",))
     failed = answered.loc[answered["status"].str.startswith("5"), "requests"].sum()
     return {
         "errors": errors,
@@ -87,13 +93,18 @@ def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataF
 
     No error: no rows, same columns. Raises SourceError.
     """
-    found = stores.logs.patterns(LogQuery(window, (ERROR_LEVELS,)), limit)
-    past = _records_by_pattern(stores, window.previous())
-    total = float(stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)))["records"].sum())
+    errors = LogQuery(window, (ERROR_LEVELS,))
+    past = LogQuery(window.previous(), (ERROR_LEVELS,))
+    found, earlier, counted = stores.at_once(
+        lambda: stores.logs.patterns(errors, limit),
+        lambda: stores.logs.totals(past, ("pattern_id",)),
+        lambda: stores.logs.totals(errors),
+    )
+    total = float(counted["records"].sum())
     found["share"] = found["records"] / total if total else np.nan
-    found["before"] = before(stores, window, found["pattern_id"].map(past))
+    found["before"] = before(stores, window, found["pattern_id"].map(earlier.set_index("pattern_id")["records"]))
     found["is_new"] = found["before"].eq(0) & ~(found["first_ever"] < window.start)
-    found["trend"] = mini_trends(stores, LogQuery(window, (ERROR_LEVELS,)), found["pattern_id"])
+    found["trend"] = mini_trends(stores, errors, found["pattern_id"])
     columns = [
         "pattern_id", "pattern", "level", "records", "share", "before", "is_new", "first_seen", "last_seen", "trend"
     ]  # fmt: skip
@@ -111,11 +122,6 @@ def new_error_patterns(stores: Stores, window: Window) -> pd.DataFrame:
     new = found[~(found["first_ever"] < pd.Timestamp(window.start).floor("min"))]
     columns = ["pattern_id", "pattern", "level", "records", "first_seen", "last_seen", "sure"]
     return new[columns].reset_index(drop=True)
-
-
-def _records_by_pattern(stores: Stores, window: Window) -> dict[str, float]:
-    found = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("pattern_id",))
-    return dict(zip(found["pattern_id"], found["records"].astype("float64"), strict=True))
 
 
 def error_samples(
@@ -138,15 +144,19 @@ def pattern_trend(stores: Stores, window: Window, pattern_id: str) -> pd.DataFra
 
 def errors_by_operation(stores: Stores, window: Window) -> pd.DataFrame:
     """Errors per operation, most first: `operation` ("" = the record names none), `errors`, `before`, `share` (0-1)."""
-    now = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("operation",))
-    past = stores.logs.totals(LogQuery(window.previous(), (ERROR_LEVELS,)), ("operation",))
+    now, past = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("operation",)),
+        lambda: stores.logs.totals(LogQuery(window.previous(), (ERROR_LEVELS,)), ("operation",)),
+    )
     return _against(stores, window, now, past, "operation")
 
 
 def errors_by_version(stores: Stores, window: Window) -> pd.DataFrame:
     """Errors per service version: `version`, `errors`, `records` (all levels), `share` (0-1: errors of its records)."""
-    everything = stores.logs.totals(LogQuery(window), ("version",))
-    failing = stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("version",))
+    everything, failing = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window), ("version",)),
+        lambda: stores.logs.totals(LogQuery(window, (ERROR_LEVELS,)), ("version",)),
+    )
     found = everything.merge(failing.rename(columns={"records": "errors"}), on="version", how="left")
     found["errors"] = found["errors"].fillna(0).astype("int64")
     found["share"] = found["errors"] / found["records"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -60,14 +61,19 @@ def verdicts(stores: Stores, window: Window) -> pd.DataFrame:
 
     Judged over the last 15 minutes of the window against the rules. An area whose source is down says so: no data.
     """
-    rows = []
-    for area, page, judge in _AREAS:
-        try:
-            status, reason = judge(stores, window)
-        except SourceError as error:
-            status, reason = "no data", f"{error.source} does not answer"
-        rows.append({"area": area, "status": status, "reason": reason, "page": page})
+    found = stores.at_once(*(partial(_judged, judge, stores, window) for _, _, judge in _AREAS))
+    rows = [
+        {"area": area, "status": status, "reason": reason, "page": page}
+        for (area, page, _), (status, reason) in zip(_AREAS, found, strict=True)
+    ]
     return pd.DataFrame(rows)
+
+
+def _judged(judge: Callable[[Stores, Window], Verdict], stores: Stores, window: Window) -> Verdict:
+    try:
+        return judge(stores, window)
+    except SourceError as error:
+        return "no data", f"{error.source} does not answer"
 
 
 def _errors(stores: Stores, window: Window) -> Verdict:
@@ -206,16 +212,18 @@ def changes(stores: Stores, window: Window) -> pd.DataFrame:
     `kind`: error (a pattern new against the preceding period), version (first seen), restart, health (an outage began), or
     collection (a source does not answer, so that its changes are missing). None: no rows, same columns.
     """
-    rows: list[Change] = []
-    for part in (_new_patterns, _new_versions, _restarts, _health_changes):
-        try:
-            rows += part(stores, window)
-        except SourceError as error:
-            rows.append(
-                (pd.Timestamp(window.end), "collection", f"{error.source} does not answer: not all is listed", "")
-            )
+    parts = (_new_patterns, _new_versions, _restarts, _health_changes)
+    found = stores.at_once(*(partial(_told, part, stores, window) for part in parts))
+    rows = [change for part in found for change in part]
     table = pd.DataFrame(rows, columns=["ts", "kind", "what", "page"]).drop_duplicates(ignore_index=True)
     return table.sort_values("ts", ascending=False, ignore_index=True)
+
+
+def _told(part: Callable[[Stores, Window], list[Change]], stores: Stores, window: Window) -> list[Change]:
+    try:
+        return part(stores, window)
+    except SourceError as error:
+        return [(pd.Timestamp(window.end), "collection", f"{error.source} does not answer: not all is listed", "")]
 
 
 def _restarts(stores: Stores, window: Window) -> list[Change]:

@@ -28,6 +28,7 @@ from lib.window import Window
 EDGES_MS = (0, 100, 500, 1000, 5000)
 """The guide's latency bands; the last one is open."""
 
+_SUMMED = ("requests", "avg_ms", "max_ms", "p50_ms", "p95_ms", "p99_ms")
 PERCENTILES = ("avg_ms", "p50_ms", "p95_ms", "p99_ms")
 DURATION = "http_request_duration_seconds"
 
@@ -38,15 +39,17 @@ def latency_summary(stores: Stores, window: Window) -> dict[str, float | None]:
 
     None where there was no request, or the log does not reach so far back. Raises SourceError.
     """
-    now, past = _summary(stores, window), window.previous()
-    before = _summary(stores, past) if reaches(stores, past) else dict.fromkeys(now)
+    now, before = stores.at_once(lambda: _summary(stores, window), lambda: _before(stores, window.previous()))
     return now | {f"{name}_before": number for name, number in before.items()}
 
 
+def _before(stores: Stores, past: Window) -> dict[str, float | None]:
+    return _summary(stores, past) if reaches(stores, past) else dict.fromkeys(_SUMMED)
+
+
 def _summary(stores: Stores, window: Window) -> dict[str, float | None]:
-    names = ("requests", "avg_ms", "max_ms", "p50_ms", "p95_ms", "p99_ms")
     found = stores.logs.durations(LogQuery(window))
-    return {name: float(found[name].iloc[0]) if len(found) else None for name in names}
+    return {name: float(found[name].iloc[0]) if len(found) else None for name in _SUMMED}
 
 
 def latency_trend(stores: Stores, window: Window) -> pd.DataFrame:
@@ -118,8 +121,10 @@ def slowest_routes(stores: Stores, window: Window, limit: int = 50) -> pd.DataFr
     No request: no rows, same columns. Raises SourceError.
     """
     key = ["method", "route"]
-    found = stores.logs.durations(LogQuery(window), key)
-    past = stores.logs.durations(LogQuery(window.previous()), key)[[*key, "p95_ms"]]
+    found, past = stores.at_once(
+        lambda: stores.logs.durations(LogQuery(window), key),
+        lambda: stores.logs.durations(LogQuery(window.previous()), key)[[*key, "p95_ms"]],
+    )
     found = found.merge(past.rename(columns={"p95_ms": "p95_before_ms"}), on=key, how="left")
     spent = found["requests"] * found["avg_ms"]
     found["time_share"] = spent / spent.sum() if spent.sum() else np.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -95,9 +97,11 @@ def version_changes(stores: Stores, window: Window) -> pd.DataFrame:
     """Versions that first appear in the window's log, newest first: `ts` (UTC bucket of the first record), `version`,
     `before` (the version with most records just before; "" where the log does not reach). None: no rows."""
     step = window.step(480, floor=MINUTE)
-    found = stores.logs.totals(LogQuery(window), ("version",), step)
+    found, past = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window), ("version",), step),
+        lambda: stores.logs.totals(LogQuery(window.previous()), ("version",)),
+    )
     found = found[found["version"] != ""]
-    past = stores.logs.totals(LogQuery(window.previous()), ("version",))
     known = set(past["version"])
     first = found.sort_values("ts").drop_duplicates("version")
     # What is there from the first bucket on did not change in the window.
@@ -129,7 +133,8 @@ def instances(stores: Stores, window: Window) -> pd.DataFrame:
         "memory_b": "sum by (instance) (process_resident_memory_bytes)",
         "scrape_s": "max by (instance) (scrape_duration_seconds)",
     }
-    more = {name: by_label(stores, window, expression, "instance") for name, expression in asked.items()}
+    answers = stores.at_once(*(partial(by_label, stores, window, one, "instance") for one in asked.values()))
+    more = dict(zip(asked, answers, strict=True))
     names = found["instance"]
     columns = {name: names.map(answer).astype("float64") for name, answer in more.items()}
     started = pd.to_datetime(columns["started_s"], unit="s", utc=True).astype("datetime64[ns, UTC]")

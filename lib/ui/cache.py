@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +15,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib import notes, signals
-from lib.errors import SourceError
+from lib import at_once, notes, signals
+from lib.errors import OpsError, SourceError
 from lib.notes import Note, Question
 from lib.ui import runtime
 from lib.ui.clock import now
@@ -35,7 +36,8 @@ Answer = Any
 class Asked:
     """How one answer came to be. `stale_for` is the age of a last good value shown because its source is down.
 
-    `notes` are what the stores said with it: a partial answer, a warning. `questions` is what they were asked.
+    `notes` are what the stores said with it: a partial answer, a warning. `questions` is what they were asked. `params` are
+    the signal's own.
     """
 
     signal: str
@@ -47,6 +49,7 @@ class Asked:
     stale_for: timedelta | None = None
     notes: tuple[Note, ...] = ()
     questions: tuple[Question, ...] = ()
+    params: _Plain = ()
 
 
 asked: ContextVar[list[Asked] | None] = ContextVar("asked", default=None)
@@ -80,6 +83,7 @@ class _Bounded(OrderedDict[Any, Any]):
 
 _last_good = _Bounded()
 _failures = _Bounded()
+_asked_at = _Bounded()
 
 
 def frame(signal_name: str, window: Window, **params: Any) -> Answer:
@@ -88,8 +92,7 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
     While the source is down, the last good answer to the same question over the same length, marked in the panel.
     Raises SourceError where there is none, QueryError for what cannot be asked, KeyError for an unknown signal.
     """
-    shared = window if window.length >= 2 * DAY else Window(window.start, window.end, "UTC")
-    rest = tuple(sorted(params.items()))
+    shared, rest = _shared(window), tuple(sorted(params.items()))
     lasting = (signal_name, shared.length, rest)
     try:
         held = _ask(signal_name, shared.start, shared.end, shared.zone, rest)
@@ -97,8 +100,28 @@ def frame(signal_name: str, window: Window, **params: Any) -> Answer:
         return _last_good_answer(lasting, window, error)
     _keep(lasting, held)
     answer, at, took_ms, said, put = held
-    collect(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put)))
+    collect(Asked(signal_name, window, at, took_ms, notes=_notes(said), questions=_questions(put), params=rest))
     return answer
+
+
+def ask_ahead(signal_name: str, window: Window, **params: Any) -> None:
+    """Has another thread ask what `frame` will be asked, where no answer is at hand; who asks meanwhile waits for that one."""
+    shared, rest = _shared(window), tuple(sorted(params.items()))
+    key = (signal_name, shared.start, shared.end, shared.zone, rest)
+    asked_at: float = _asked_at.get(key, float("-inf"))
+    if time.monotonic() - asked_at > TTL_S:
+        _asked_at.put(key, time.monotonic())
+        at_once.begin(lambda: _ask_quietly(key))
+
+
+def _ask_quietly(key: tuple[Any, ...]) -> None:
+    with suppress(OpsError):  # told to whoever asks next
+        _ask(*key)
+
+
+def _shared(window: Window) -> Window:
+    """The window that viewers share: a zone only matters where buckets are days."""
+    return window if window.length >= 2 * DAY else Window(window.start, window.end, "UTC")
 
 
 _Held = tuple[Answer, datetime, float, _Plain, _Plain]
@@ -139,6 +162,7 @@ def _ask(signal_name: str, start: datetime, end: datetime, zone: str, params: tu
             answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
     except SourceError as error:
         _failures.put(key, (time.monotonic() + FAILURE_S, error))
+        _asked_at.take_out(key)
         raise
     _failures.take_out(key)
     took_ms = (time.perf_counter() - began) * 1000
@@ -165,6 +189,7 @@ def expire() -> None:
     """Has every question asked anew; last good answers stay. For the refresh button."""
     _ask.clear()
     _failures.clear()
+    _asked_at.clear()
     for clear in others:
         clear()
 

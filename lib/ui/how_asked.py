@@ -27,12 +27,15 @@ WINDOW = "window"
 
 
 @contextmanager
-def how_asked() -> Iterator[None]:
-    """Draws the page's cards inside, and under them what each asked of which store, how long it took, and its rows."""
+def how_asked() -> Iterator[list[tuple[str, cache.Asked]]]:
+    """Draws the page's cards inside, and under them what each asked of which store, how long it took, and its rows.
+
+    Gives the list of (card, question) that they fill.
+    """
     collected: list[tuple[str, cache.Asked]] = []
     token = panel.of_page.set(collected)
     try:
-        yield
+        yield collected
     finally:
         panel.of_page.reset(token)
     shown = st.expander(

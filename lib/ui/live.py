@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from lib.ui import clock, time_range
+from lib.ui import ahead, clock, time_range
 from lib.ui.how_asked import how_asked
 
 UPDATED = "_updated_at"
@@ -18,11 +18,16 @@ def live(body: Callable[[], None]) -> None:
     Works as a call and as a decorator. A range that a chart set redraws the frame too, so that its controls agree.
     """
 
+    page = body.__code__.co_filename
+
     def refreshed() -> None:
         if time_range.changed_inside_fragment():
             st.rerun(scope="app")
-        with how_asked():
+        window = time_range.time_window()
+        ahead.begin(page, window)
+        with how_asked() as collected:
             body()
+        ahead.learn(page, window, (asked for _, asked in collected))
         st.session_state[UPDATED] = clock.now()
 
     refreshed.__qualname__ = f"live.{body.__module__}.{body.__qualname__}"

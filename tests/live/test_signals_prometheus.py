@@ -35,7 +35,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stores, Sto
         fill(embedded)
         server.write(metric_samples())
         remote = PrometheusMetrics(Access(server.url), clock=lambda: NOW)
-        yield embedded, replace(embedded, metrics=remote)
+        yield embedded, replace(embedded, metrics=remote, remote=True)
         remote.close()
 
 

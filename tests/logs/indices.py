@@ -76,7 +76,7 @@ class Indices(ElasticLogs):
 
     def __init__(
         self, url: str, style: str = "template", clean: Clean = lambda value: value, *, fresh_s: float = 0,
-        extent_s: float = 0,
+        extent_s: float = 0, keep_s: float = 0,
     ) -> None:  # fmt: skip
         self.prefix = f"halopsa-integration-{next(_numbers)}"
         self.http = httpx.Client(base_url=url, timeout=30)
@@ -87,7 +87,7 @@ class Indices(ElasticLogs):
         template |= {"index_patterns": [f"{self.prefix}-*"], "priority": 1000 + int(self.prefix.rsplit("-")[-1])}
         template["template"].setdefault("settings", {})["index.translog.durability"] = "async"
         self.http.put(f"/_index_template/{self.prefix}", json=template).raise_for_status()
-        connection = Connection(Access((url,), f"{self.prefix}-*"), timeout_s=60)
+        connection = Connection(Access((url,), f"{self.prefix}-*"), timeout_s=60, keep_s=keep_s)
         super().__init__(connection, clean=clean, fresh_s=fresh_s, extent_s=extent_s)
 
     def write(self, batch: pa.Table) -> None:

@@ -66,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, elasticsearch9: str) -> Iter
         server.write(metric_samples())
         metrics = PrometheusMetrics(Access(server.url), clock=lambda: NOW)
         state = open_state(sqlite_url(folder / "people.sqlite"))
-        yield World(embedded, replace(embedded, logs=logs, metrics=metrics), state)
+        yield World(embedded, replace(embedded, logs=logs, metrics=metrics, remote=True), state)
         for opened in (state, metrics, logs):
             opened.close()
 

@@ -25,7 +25,7 @@ def remote(busy: Stores, elasticsearch9: str) -> Iterator[Stores]:
     """The embedded metrics and health, with the logs in Elasticsearch."""
     indices = Indices(elasticsearch9, fresh_s=60, extent_s=60)
     indices.write(log_records())
-    yield replace(busy, logs=indices)
+    yield replace(busy, logs=indices, remote=True)
     indices.close()
 
 

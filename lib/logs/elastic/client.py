@@ -17,7 +17,9 @@ from elastic_transport import ConnectionTimeout, SerializationError, TlsError, T
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
+from lib.logs.elastic.joining import Joined
 from lib.notes import say, timed
+from lib.shared_answers import Shared
 
 NAME = "logs (Elasticsearch)"
 TIMEOUT_S = 10.0
@@ -78,11 +80,12 @@ class Connection:
     """Asks the cluster; every error comes out as a SourceError, and a partial answer leaves a note.
 
     Opening it asks nothing; it raises OSError or ValueError for a CA file or an address that cannot be used.
+    Equal searches under way share one answer, for `keep_s` longer; searches that wait go out together.
     """
 
     def __init__(
         self, access: Access, *, timeout_s: float = TIMEOUT_S, pauses: Pauses | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep, keep_s: float = 0,
     ) -> None:  # fmt: skip
         self.index = access.index
         self._timeout_s = timeout_s
@@ -90,6 +93,8 @@ class Connection:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._client = open_client(access, timeout_s)
+        self._joined = Joined(self._msearch)
+        self._shared: Shared[list[Body]] = Shared(keep_s)
 
     def field_caps(self, fields: Sequence[str]) -> Body:
         """Which index maps which of the fields how; `indices` is empty where the pattern matches none."""
@@ -113,10 +118,15 @@ class Connection:
             lines += [{"timeout": SEARCH_TIMEOUT, **body}]
         return timed(
             NAME, _told(lines),
-            lambda: [_whole(one) for one in
-                     self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))["responses"]],
+            lambda: [_whole(one) for one in self._shared.of(orjson.dumps(lines), lambda: self._joined.ask(lines))],
             lambda found: sum(map(_rows, found)),
         )  # fmt: skip
+
+    def _msearch(self, lines: Sequence[Body]) -> list[Body]:
+        found: list[Body] = self._ask(lambda client: client.msearch(searches=lines, max_concurrent_searches=4))[
+            "responses"
+        ]
+        return found
 
     def sizes(self) -> Body:
         """Documents and bytes per index. Raises SourceError, SourceRejected where this user may not ask."""
