@@ -22,10 +22,10 @@ _LITERAL = 65_536
 
 
 class PrometheusServer:
-    """One running server; `url` is its address with the path prefix."""
+    """One running server; `url` is its address with the path prefix, `process` what a test may end."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.url, self.process = url, process
 
     def write(self, samples: Samples) -> None:
         """Takes in every sample, bit by bit as it is, oldest first."""
@@ -55,7 +55,7 @@ def prometheus(
     process = subprocess.Popen(command)
     try:
         _wait_until_ready(url, process)
-        yield PrometheusServer(url)
+        yield PrometheusServer(url, process)
     finally:
         process.terminate()
         process.wait(20)
