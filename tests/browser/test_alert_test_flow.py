@@ -38,8 +38,11 @@ def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(
             page.get_by_label("Title").fill(HOSTILE[:110])
             page.get_by_label("Description").fill(HOSTILE)
             page.get_by_label("Description").press("Control+Enter")
-            expect(page.locator("[class*=st-key-slack_title_]").first).to_contain_text("[TEST] FIRING")
-            expect(page.locator("[class*=st-key-slack_bar_warning]").first).to_be_visible()
+            drawn = page.frame_locator("iframe[title='The message in Slack']")
+            expect(drawn.locator("body")).to_contain_text("[TEST] FIRING")
+            expect(drawn.locator(".bar")).to_have_css("border-left-color", "rgb(218, 160, 56)")
+            expect(drawn.locator("pre")).to_contain_text("<img src=http://evil.example/a.png")
+            assert page.locator("iframe[title='The message in Slack']").get_attribute("sandbox") == ""
             sent_before = len(slack.requests) + len(mail.taken)
             page.get_by_role("tab", name="Mail", exact=True).click()
             frame = page.locator("iframe[title='The HTML part of the mail']")

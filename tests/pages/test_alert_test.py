@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -68,6 +69,13 @@ def said(page: AppTest) -> str:
     return "\n".join(str(one.value) for one in (*page.caption, *page.markdown, *page.error, *page.text, *page.code))
 
 
+def framed(page: AppTest) -> str:
+    """What the frames of the page are given to show."""
+    return "\n".join(
+        str(orjson.loads(one.proto.json)["html"]) for one in page.get("bidi_component") if "html" in one.proto.json
+    )
+
+
 def forged(page: AppTest) -> None:
     """Presses the button although it is disabled, as a forged message of a browser would."""
     page.button(key="send_one")._value = True
@@ -78,7 +86,7 @@ def test_the_exact_json_and_the_drawn_message_stand_before_the_button_is_pressed
     page = place.page()
 
     assert '"🚨 *[TEST] FIRING* `HighErrorRate`"' in said(page)
-    assert "🚨 [TEST] FIRING HighErrorRate" in [one.value for one in page.text]
+    assert "🚨 <b>[TEST] FIRING</b> <code>HighErrorRate</code>" in framed(page)
     assert "Mail is not set up. Set HALO_OPS_SMTP_HOST" in said(page)
     assert place.slack.requests == []
 

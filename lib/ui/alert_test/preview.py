@@ -5,13 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from lib.alerts.console import desk, mail_view, slack_view
-from lib.alerts.console.slack_view import Form, Piece
 from lib.alerts.model import Notice, Rendered
 from lib.ui import text
 from lib.ui.runtime import current
 from lib.ui.sandbox import sandbox
-
-_WORD = {"#a30200": "danger", "#daa038": "warning", "#2eb886": "good"}
 
 
 def preview(notice: Notice, key: str = "preview") -> None:
@@ -30,38 +27,14 @@ def preview(notice: Notice, key: str = "preview") -> None:
 
 
 def slack(rendered: Rendered, key: str) -> None:
-    """About as Slack draws it; nothing in it is markup."""
-    shown = slack_view.drawn(rendered.body)
+    """About as Slack draws it, in a frame that may load nothing and do nothing, beside the exact JSON."""
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        st.caption("About as Slack draws it")
-        with st.container(border=True, key=f"slack_card_{key}"):
-            for number, piece in enumerate(shown.top):
-                _piece(piece, f"{key}_top{number}")
-            with st.container(key=f"slack_bar_{_WORD.get(shown.colour, 'other')}_{key}"):
-                for number, piece in enumerate(shown.body):
-                    _piece(piece, f"{key}_{number}")
+        st.caption("About as Slack draws it; a link shows its address to the pointer")
+        sandbox(slack_view.drawn(rendered.body), title="The message in Slack", key=f"{key}_drawn", height=440)
     with right:
         st.caption(f"Exactly what leaves: {text.size(len(rendered.body))} of JSON, drawn over several lines")
         st.code(text.visible(rendered.preview), language="json", height=440)
-
-
-def _piece(piece: Piece, key: str) -> None:
-    match piece.form:
-        case Form.CODE:
-            st.code(text.visible(piece.text), language=None, wrap_lines=True)
-        case Form.FIELDS:
-            columns = st.columns(max(1, len(piece.pairs)))
-            for number, (column, (name, value)) in enumerate(zip(columns, piece.pairs, strict=True)):
-                with column, st.container(gap=None, key=f"slack_field_{key}_{number}"):
-                    st.text(text.visible(name))
-                    st.text(text.visible(value))
-        case Form.LINKS:
-            for words, address in piece.pairs:
-                st.text(text.visible(f"{words} → {address}"))
-        case _:
-            with st.container(key=f"slack_{piece.form.value}_{key}"):
-                st.text(text.visible(piece.text))
 
 
 def mail(rendered: Rendered, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +15,7 @@ from lib.alerts.channels.email import EmailChannel
 from lib.alerts.channels.slack import SlackChannel
 from lib.alerts.channels.webhook import WebhookChannel
 from lib.alerts.console import desk, draft, hints, mail_view, slack_view
-from lib.alerts.console.slack_view import Form
-from lib.alerts.model import Channel
+from lib.alerts.model import Channel, fingerprint
 from lib.alerts.rules import Rule
 from lib.metrics.base import MetricStore
 from lib.metrics.duckdb import DuckMetrics
@@ -35,28 +36,45 @@ def test_a_preview_needs_no_configuration(channels: dict[str, Channel]) -> None:
     assert set(desk.WHAT_TO_SET) == set(desk.TITLES) == set(channels)
 
 
-def test_slack_is_drawn_with_its_colour_title_fields_and_links(channels: dict[str, Channel]) -> None:
+def test_slack_is_drawn_with_its_colour_title_fields_code_and_links(channels: dict[str, Channel]) -> None:
     notice = draft.notice(draft.free("QueueBacklog", "warning", "too many"), NOW, "https://ops.example.com")
 
     shown = slack_view.drawn(channels["slack"].render(notice).body)
 
-    assert shown.colour == "#daa038"
-    assert [(piece.form, piece.text) for piece in shown.top] == [(Form.TITLE, "⚠️ [TEST] FIRING QueueBacklog")]
-    [fields] = [piece for piece in shown.body if piece.form is Form.FIELDS]
-    assert fields.pairs == (("Severity", "warning"), ("Time", "2026-03-02 12:00:00 UTC"))
-    assert "too many" in [piece.text for piece in shown.body if piece.form is Form.CODE]
-    [links] = [piece for piece in shown.body if piece.form is Form.LINKS]
-    assert [name for name, _ in links.pairs] == ["View", "Silence"]
+    assert 'style="border-color:#daa038"' in shown
+    assert "⚠️ <b>[TEST] FIRING</b> <code>QueueBacklog</code>" in shown
+    assert "<b>Severity</b>\n<code>warning</code>" in shown
+    assert "<b>Time</b>\n<code>2026-03-02 12:00:00 UTC</code>" in shown
+    assert "<pre>too many</pre>" in shown
+    assert re.findall(r'class="link" title="(https://ops[^"]+)">(\w+)<', shown) == [
+        (f"https://ops.example.com/alerts?alert={fingerprint(notice.firing[0].labels)}", "View"),
+        ("https://ops.example.com/alerts?silence=alertname%3D%22QueueBacklog%22%2Cseverity%3D%22warning%22", "Silence"),
+    ]
 
 
-def test_hostile_text_comes_out_as_it_was_and_as_text(channels: dict[str, Channel]) -> None:
+def test_hostile_text_in_slack_is_drawn_as_text_and_nothing_can_be_loaded(channels: dict[str, Channel]) -> None:
     notice = draft.notice(draft.Draft({"alertname": HOSTILE, "severity": HOSTILE}, {"description": HOSTILE}), NOW, "")
 
     shown = slack_view.drawn(channels["slack"].render(notice).body)
 
-    code = next(piece.text for piece in shown.body if piece.form is Form.CODE)
-    assert code == HOSTILE.replace("`", "ˋ")
-    assert not [piece for piece in shown.body if piece.form is Form.LINKS]
+    assert shown.startswith('<meta http-equiv="Content-Security-Policy" content="default-src \'none\'')
+    assert f"<pre>{html.escape(HOSTILE.replace('`', 'ˋ'))}</pre>" in shown
+    assert not re.search(r"<(?!/?(meta|style|div|span|b|code|pre)\b)", shown)
+
+
+@pytest.mark.parametrize(
+    ("markup", "drawn"),
+    [
+        ("*a* `b` *c", "<b>a</b> <code>b</code> *c"),
+        ("```x\n*y*```", "<pre>x\n*y*</pre>"),
+        ("&lt;img&gt; &amp;amp;", "&lt;img&gt; &amp;amp;"),
+        ('<javascript:x|"><b>>', '<span class="link" title="javascript:x">&quot;</span>&lt;b&gt;&gt;'),
+        ('<https://a"onload=x|w>', '<span class="link" title="https://a&quot;onload=x">w</span>'),
+        ("2*3*4", "2*3*4"),
+    ],
+)
+def test_slacks_marks_are_drawn_as_slack_reads_them(markup: str, drawn: str) -> None:
+    assert slack_view.marked(markup) == drawn
 
 
 def test_a_mail_is_shown_with_both_parts_and_may_load_nothing(channels: dict[str, Channel]) -> None:
