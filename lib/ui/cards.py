@@ -125,8 +125,9 @@ def figures(items: Sequence[tuple[str, str, str, str]]) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, shown, change, explained in items:
             st.metric(
-                label, shown, change or None, delta_color="off", delta_arrow="off", border=True, help=explained or None
-            )
+                label, shown, change or None, delta_color="off", delta_arrow="off", border=True, help=explained or None,
+                height="stretch",
+            )  # fmt: skip
 
 
 def before(value: float | None, shown: str) -> str:

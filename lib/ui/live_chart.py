@@ -19,6 +19,9 @@ from lib.ui.charts.base import Figure, local_text, tokens
 from lib.ui.clock import display_zone
 from lib.window import Window
 
+STRIP_FROM = 150
+"""A lower chart (px) has no room for a strip of the alerts of others."""
+
 _COMPONENT = st.components.v2.component(
     "live_chart",
     html="<div class='live-chart'></div>",
@@ -39,7 +42,9 @@ def live_chart(
     """
     zoomable = figure["layout"].get("xaxis", {}).get("type") == "date"
     shown = (window or _shown(figure)) if zoomable and marked else None
-    if shown is not None and (fired := marks.mark(figure, shown, rules=rules, named=named)):
+    if shown is not None and (
+        fired := marks.mark(figure, shown, rules=rules, named=named, others=height >= STRIP_FROM)
+    ):
         alt = f"{alt}. {fired}"
     _COMPONENT(
         data={

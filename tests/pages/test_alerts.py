@@ -223,9 +223,11 @@ def test_a_pushed_alert_is_said_in_words_on_its_own_page_and_on_the_first_one(dr
 
     page = drawn()
     labels = [button.label for button in page.button]
+    links = [link.proto.url for link in page.get("link_button")]
     first = well(page.switch_page(str(entry("").path)).run())
 
     assert any("KeyError in clients" in label for label in labels)
+    assert "/runbooks#unhandledexception" in links
     assert "key=exception" not in said(first)
     assert "– · firing" not in said(first)
 

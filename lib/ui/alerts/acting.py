@@ -32,8 +32,13 @@ def whole(alert: Any) -> None:
     if alert.state == AlertState.RESOLVED:
         st.caption("This alert has ended: there is nothing to take up.")
     else:
-        _acknowledging(alert)
+        if not alert.acked_by:
+            _acknowledging(alert)
+        else:
+            _acknowledged(alert)
         with st.container(horizontal=True, gap="small"):
+            if alert.acked_by and st.button("Give back", key="unack_this", icon=":material/undo:"):
+                done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
             st.button("Silence", key="silence_this", icon=":material/notifications_off:", on_click=state.ask_silence,
                       args=(alert.fingerprint,))  # fmt: skip
             if alert.origin in acts.PUSHED:
@@ -41,15 +46,14 @@ def whole(alert: Any) -> None:
     _judging(alert)
 
 
+def _acknowledged(alert: Any) -> None:
+    st.markdown(f":green-badge[✓ Acknowledged] by {text.esc_md(alert.acked_by)}, "
+                f"{text.age(alert.acked_at, clock.now())}")  # fmt: skip
+    if alert.ack_note:
+        st.text(text.visible(alert.ack_note))
+
+
 def _acknowledging(alert: Any) -> None:
-    if alert.acked_by:
-        st.markdown(f":green-badge[✓ Acknowledged] by {text.esc_md(alert.acked_by)}, "
-                    f"{text.age(alert.acked_at, clock.now())}")  # fmt: skip
-        if alert.ack_note:
-            st.text(text.visible(alert.ack_note))
-        if st.button("Give back", key="unack_this", icon=":material/undo:"):
-            done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
-        return
     with st.form("acknowledge", border=False):
         note = st.text_input("Note", key=f"note_{alert.id}", max_chars=acts.LONGEST_NOTE,
                              placeholder="What you are doing about it (may be empty)")  # fmt: skip

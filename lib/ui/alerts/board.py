@@ -24,6 +24,9 @@ NOISY = 60
 _SPOKEN = ("sent", "deduplicated", "queued", "cleared", "superseded")
 """After these the channel knows, or is just being told."""
 
+_BADGED = ("silenced", "inhibited")
+"""These stand beside the alert already."""
+
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -120,7 +123,7 @@ def _card(name: str, alerts: pd.DataFrame, *, with_chart: bool) -> None:
     with panel(""), st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{words.badge(first['severity'])} **{text.esc_md(name)}** {_counts(alerts)}", width="content")
-            _links(name, first)
+            links(name, first)
         left, right = st.columns([3, 2]) if with_chart and limit else (st.container(), None)
         with left:
             _alerts(name, alerts, limit)
@@ -137,10 +140,11 @@ def _counts(alerts: pd.DataFrame) -> str:
     return f"{', '.join(parts)} · since {clock.stamp(oldest)}"
 
 
-def _links(name: str, first: pd.Series[Any]) -> None:
-    if address := words.runbook(first):
+def links(name: str, first: Any) -> None:
+    """To its runbook, and to the page that shows more of what it is about."""
+    if address := words.runbook(name, first):
         st.link_button("Runbook", address, icon=":material/menu_book:", type="tertiary")
-    if page := words.page_of(name, first["annotations"]):
+    if page := words.page_of(name, first.annotations):
         cards.link(page, "Look closer")
 
 
@@ -151,8 +155,9 @@ def _alerts(name: str, alerts: pd.DataFrame, limit: dict[str, Any]) -> None:
     held = asked.held_back(tuple(int(one) for one in shown["id"]))
     muted = silenced.names(shown)
     for row in words.each(shown):
-        known = known_by(told[told["fingerprint"] == row.fingerprint], held[held["alert_id"] == row.id])
         badges = flag_badges(row, muted.get(row.Index, ""), inhibited=_inhibited(held, row.id))
+        own = held[held["alert_id"] == row.id]
+        known = known_by(told[told["fingerprint"] == row.fingerprint], own[~own["kind"].isin(_BADGED)])
         _alert(row, limit, words.about(row, shared), known, badges)
     if len(alerts) > len(shown):
         st.caption(f"The worst {len(shown)} of {text.number(len(alerts))}.")
@@ -207,9 +212,12 @@ def known_by(told: pd.DataFrame, held: pd.DataFrame) -> str:
     """Who was told when, and why who was not: "told: slack 09:14 · email: kept quiet by …"."""
     said = [f"{text.esc_md(row.channel)} {clock.stamp(row.sent_at)}" for row in words.each(told)]
     parts = [f"told: {', '.join(said)}"] if said else []
+    silent: dict[str, list[str]] = {}
     for row in words.each(held[~held["kind"].isin(_SPOKEN)]):
-        why = words.on_clock(row.words, row.at)
-        parts.append(text.esc_md((f"{row.channel}: {why}" if row.channel else why)[:160]))
+        silent.setdefault(words.on_clock(row.words, row.at), []).append(row.channel)
+    for why, channels in silent.items():
+        who = ", ".join(filter(None, channels))
+        parts.append(text.esc_md((f"{who}: {why}" if who else why)[:160]))
     return " · ".join(parts) or "nobody was told yet"
 
 

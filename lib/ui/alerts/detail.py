@@ -61,7 +61,7 @@ def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
             st.markdown(
                 f"### {words.badge(alert.severity)} {text.esc_md(alert.name)} {_state_badge(alert)}", width="content"
             )
-            board._links(alert.name, pd.Series(alert._asdict()))
+            board.links(alert.name, alert)
         for said in dict.fromkeys((alert.annotations.get("summary", ""), words.about(alert))):
             if said:
                 st.text(text.visible(said))
@@ -80,10 +80,13 @@ def _state_badge(alert: Any) -> str:
 
 
 def _measures(alert: Any, found: pd.DataFrame, limit: dict[str, Any]) -> None:
-    if description := alert.annotations.get("description"):
+    description = alert.annotations.get("description", "")
+    if description and description != words.about(alert):  # else it stands above
         st.text(text.visible(description))
     if limit:
         chart.of_alerts(alert.name, found.head(1), limit, key="alert_chart", height=230)
+    elif details := alert.annotations.get("details"):
+        st.code(text.visible(details), language=None, wrap_lines=True)
     elif not description:
         st.caption("No rule here measures this alert: it was told by somebody else, or its rule is gone.")
 
@@ -126,7 +129,11 @@ def _labels(alert: Any) -> None:
         {"name": name, "value": value}
         for name, value in [*sorted(alert.labels.items()), *sorted(alert.annotations.items())]
     ]
-    cards.table(pd.DataFrame(rows), key="labels", topic=f"labels of {alert.name}")
+    columns = {
+        "name": st.column_config.TextColumn("Name", width=160),
+        "value": st.column_config.TextColumn("Value", width=900),
+    }
+    cards.table(pd.DataFrame(rows), key="labels", topic=f"labels of {alert.name}", columns=columns)
     st.caption(f"Fingerprint {alert.fingerprint}, rule {text.esc_md(alert.rule)}")
 
 

@@ -83,8 +83,8 @@ def _talkers(found: pd.DataFrame, window: Window) -> None:
     )  # fmt: skip
     columns = {
         "fired": st.column_config.NumberColumn("Fired", width=60), "name": "Rule",
-        "about": st.column_config.TextColumn("About", width="medium"),
-        "newest": st.column_config.DatetimeColumn("Last", format="D MMM HH:mm"), "fingerprint": None,
+        "about": st.column_config.TextColumn("About", width=110),
+        "newest": st.column_config.DatetimeColumn("Last", format="D MMM HH:mm", width=95), "fingerprint": None,
     }  # fmt: skip
     _openable(shown, "talkers", "top talkers", columns)
 
@@ -103,13 +103,15 @@ def _episodes(found: pd.DataFrame) -> None:
         }
     )  # fmt: skip
     columns = {
-        "severity": st.column_config.TextColumn("Severity", width=90), "name": "Rule",
-        "about": st.column_config.TextColumn("About", width="large"),
-        "fired_at": st.column_config.DatetimeColumn("Fired", format="D MMM HH:mm:ss", width=130),
-        "resolved_at": st.column_config.DatetimeColumn("Resolved", format="D MMM HH:mm:ss", width=130),
-        "lasted": st.column_config.TextColumn("Lasted", width=90), "acked_by": "Acknowledged by",
-        "ack_s": st.column_config.NumberColumn("After (s)", format="%.0f", width=70),
-        "noise": st.column_config.TextColumn("Judged", width=70), "why": "Ended why", "origin": "Told by",
+        "severity": st.column_config.TextColumn("Severity", width=85), "name": st.column_config.TextColumn("Rule", width=140),
+        "about": st.column_config.TextColumn("About", width=170),
+        "fired_at": st.column_config.DatetimeColumn("Fired", format="D MMM HH:mm:ss", width=118),
+        "resolved_at": st.column_config.DatetimeColumn("Resolved", format="D MMM HH:mm:ss", width=118),
+        "lasted": st.column_config.TextColumn("Lasted", width=75),
+        "acked_by": st.column_config.TextColumn("Acknowledged by", width=115),
+        "ack_s": st.column_config.NumberColumn("After (s)", format="%.0f", width=65, help="Seconds from firing"),
+        "noise": st.column_config.TextColumn("Judged", width=60), "why": st.column_config.TextColumn("Ended why", width=130),
+        "origin": st.column_config.TextColumn("Told by", width=80),
     }  # fmt: skip
     if len(shown) > MOST_ROWS:
         st.caption(

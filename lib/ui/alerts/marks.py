@@ -38,10 +38,17 @@ def rules_of(metric: str) -> tuple[str, ...]:
     )
 
 
-def mark(figure: charts.Figure, window: Window, *, rules: Collection[str] = (), named: Collection[str] = ()) -> str:
+def mark(
+    figure: charts.Figure,
+    window: Window,
+    *,
+    rules: Collection[str] = (),
+    named: Collection[str] = (),
+    others: bool = True,
+) -> str:
     """Marks when alerts fired, and says in words which did: "Alerts: HighErrorRate 09:10-09:24"; "" for none.
 
-    Those of `rules` shade the chart, by name unless they are in `named` (a limit line says it already); all others are
+    Those of `rules` shade the chart, by name unless they are in `named` (a limit line says it already); all `others` are
     the strip. While the state database does not answer, the chart stays as it is.
     """
     if runtime.current().state is None:
@@ -57,7 +64,7 @@ def mark(figure: charts.Figure, window: Window, *, rules: Collection[str] = (), 
     for (name, status), part in found[own].groupby(["name", "status"], sort=False):
         said = "" if name in named else str(name)
         charts.spans(figure, merged(part, window), window, said, status_of(str(status)))
-    for status in _WORST_LAST:
+    for status in _WORST_LAST if others else ():
         charts.strip(figure, _named(found[~own & (found["status"] == status)], window), window, status)
     return _told(found, window)
 

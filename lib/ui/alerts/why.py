@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.acts import PUSHED
 from lib.alerts.model import AlertState
 from lib.ui import cache, cards, clock, text
 from lib.ui.alerts import asked, chart, words
@@ -71,7 +72,7 @@ _COLUMNS = {
 
 def _known(alert: Any, found: pd.DataFrame) -> list[tuple[Any, str, str, str]]:
     """What the alert itself says, where its story holds no such line (it may be older than what is kept)."""
-    told = set(found["kind"])
+    told = set(found["kind"]) | ({"pending", "firing"} if alert.origin in PUSHED else set())
     known = [
         (alert.active_at, "", "pending", "its condition came true"),
         (alert.fired_at, "", "firing", "it fires"),

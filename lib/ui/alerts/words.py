@@ -155,10 +155,10 @@ def page_of(rule: str, annotations: Mapping[str, str]) -> str:
     return own.strip("/").partition("?")[0] if own.startswith("/") else _PAGES.get(rule, "")
 
 
-def runbook(alert: Any) -> str:
+def runbook(name: str, alert: Any) -> str:
     """The address of its runbook; "" where there is none, or where somebody else wrote it: that stays text."""
-    if alert.origin in PUSHED and alert.name in _OUR_RUNBOOKS:
-        return f"/runbooks#{alert.name.lower()}"
+    if alert.origin in PUSHED and name in _OUR_RUNBOOKS:
+        return f"/runbooks#{name.lower()}"
     address = str(alert.annotations.get("runbook_url", "") or alert.annotations.get("runbook", ""))
     if alert.origin not in PUSHED and address.startswith("/runbooks"):
         return address  # a page of our own

@@ -122,13 +122,13 @@ def test_flags_say_what_else_is_to_be_known() -> None:
     ],
 )
 def test_only_an_own_rule_leads_to_a_runbook_and_only_to_a_web_address(origin: str, address: str, led_to: str) -> None:
-    assert words.runbook(alert(origin=origin, annotations={"runbook_url": address})) == led_to
+    assert words.runbook("Q", alert(origin=origin, annotations={"runbook_url": address})) == led_to
 
 
 def test_an_exception_that_our_own_library_pushed_leads_to_our_own_runbook_and_nowhere_else() -> None:
     pushed = alert(origin="api", name="UnhandledException", annotations={"runbook_url": "https://evil.example/a"})
 
-    assert words.runbook(pushed) == "/runbooks#unhandledexception"
+    assert words.runbook("UnhandledException", pushed) == "/runbooks#unhandledexception"
 
 
 @pytest.mark.parametrize(
