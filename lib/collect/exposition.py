@@ -15,6 +15,9 @@ from lib.redact import REDACTED, is_secret_name, redact_text
 SeriesCache = dict[bytes | frozenset[tuple[str, str]], Labels]
 """Label sets by the text that names them, and by their content: equal sets are one object. One per target."""
 
+MOST_LABEL_BYTES = 65_536
+"""Bytes of one series' name and labels: a hundred thousand labels are no series, and must not cost seconds."""
+
 _CACHED_AT_MOST = 200_000
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _QUOTED = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
@@ -169,11 +172,13 @@ def _stamp(text: bytes | None, context: _Context) -> int:
 
 def _labels(key: bytes, context: _Context) -> Labels:
     """The label set that `key` names, kept in the cache. Raises ValueError."""
+    if len(key) > MOST_LABEL_BYTES:
+        raise ValueError(f"labels of over {MOST_LABEL_BYTES // 1024} KiB")
     name, _, inner = key.decode("utf-8").partition("{")
     labels = {"__name__": name.rstrip()} | dict(context.extra)
     scraped: set[str] = set()
-    position, inner = 0, inner.rstrip("}") if not inner.endswith('"}') else inner[:-1]
-    while inner[position:].strip():
+    position, inner = 0, (inner.rstrip("}") if not inner.endswith('"}') else inner[:-1]).rstrip()
+    while position < len(inner):
         match = _LABEL.match(inner, position)
         if match is None or match[1] in scraped or match[1] == "__name__":
             raise ValueError("labels are not well formed" if match is None else f"label {match[1]} twice")

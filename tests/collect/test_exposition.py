@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -103,6 +104,16 @@ def test_a_malformed_line_stops_the_scrape_and_is_named(line):
 
     with pytest.raises(ValueError, match=r"line 2: .*" + re.escape(ascii(line)[1:-1][:10])):
         parse(f"ok 1\n{line}\n", cache)
+
+
+@pytest.mark.parametrize("labels", [",".join(f'l{n}="v"' for n in range(100_000)), 'a="' + "x" * 9_000_000 + '"'])
+def test_a20_a_series_of_a_hundred_thousand_labels_is_refused_at_once(labels):
+    began = time.perf_counter()
+
+    with pytest.raises(ValueError, match="line 2: labels of over 64 KiB"):
+        parse(f"fine 1\nm{{{labels}}} 1\n")
+
+    assert time.perf_counter() - began < 3  # once each label cost a copy of the rest: minutes
 
 
 def test_an_import_keeps_the_good_lines_and_lists_the_bad():
