@@ -10,7 +10,18 @@ import pandas as pd
 
 from lib.logs.base import LogQuery, Match
 from lib.personal import hide_records
-from lib.signals.base import ERROR_LEVELS, before, counts, filled, log_step, mini_trends, reaches, share, trend
+from lib.signals.base import (
+    ERROR_LEVELS,
+    before,
+    counts,
+    empty_if_unknown,
+    filled,
+    log_step,
+    mini_trends,
+    reaches,
+    share,
+    trend,
+)
 from lib.signals.rulebook import rule_trend
 from lib.stores import Stores
 from lib.window import Window
@@ -19,6 +30,7 @@ HOUR = timedelta(hours=1)
 LEVELS = ("ERROR", "WARN")
 FAILED = Match("status", ("5xx", "4xx"))
 _SUMMED = ("errors", "records", "error_share", "http_errors_ratio")
+REQUESTS = "sum(rate(http_requests_total[{r}]))"
 
 
 def error_summary(stores: Stores, window: Window) -> dict[str, Any]:
@@ -75,9 +87,12 @@ def error_trend(stores: Stores, window: Window) -> pd.DataFrame:
 def http_error_ratio(stores: Stores, window: Window) -> pd.DataFrame:
     """Share of requests answered 5xx, by the metrics, as rule HighErrorRate reads it: index `ts`, `value` (0-1).
 
-    NaN where there was no traffic; no rows without the metric. Raises SourceError.
+    0 where requests were answered before the first 5xx, of which the rule says nothing. NaN where there was no traffic; no
+    rows without the metric. Raises SourceError.
     """
-    return rule_trend(stores, window, "HighErrorRate")
+    traffic = trend(stores, window, REQUESTS)
+    none_failed = traffic.where(traffic > 0) * 0.0
+    return empty_if_unknown(rule_trend(stores, window, "HighErrorRate").combine_first(none_failed))
 
 
 def http_error_ratio_by_route(stores: Stores, window: Window) -> pd.DataFrame:

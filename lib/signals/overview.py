@@ -32,8 +32,8 @@ def golden_signals(stores: Stores, window: Window) -> dict[str, float | None]:
     instance), `queue_items` (fullest queue). None for no data. Raises SourceError.
     """
     return {
-        "requests_per_s": value(stores, window, "sum(rate(http_requests_total[5m]))"),
-        "error_ratio": _worst(stores, window, "HighErrorRate"),
+        "requests_per_s": _requests(stores, window),
+        "error_ratio": _failed(stores, window),
         "p95_ms": _worst(stores, window, "SlowResponseTime"),
         "pool_ratio": _worst(stores, window, "DBConnectionPoolExhausted"),
         "queue_items": _worst(stores, window, "QueueBacklog"),
@@ -44,6 +44,17 @@ def _worst(stores: Stores, window: Window, rule: str) -> float | None:
     """The largest value of the rule's expression at the window's end, in the unit of the pages."""
     label = {"QueueBacklog": "queue_name", "DBConnectionPoolExhausted": "instance", "LeadSyncFailures": "source"}
     return max(rule_values(stores, window, rule, label.get(rule, "")).values(), default=None)
+
+
+def _requests(stores: Stores, window: Window) -> float | None:
+    """Requests a second of all instances at the window's end."""
+    return value(stores, window, errors.REQUESTS.replace("{r}", "5m"))
+
+
+def _failed(stores: Stores, window: Window) -> float | None:
+    """The failed share of requests (0-1): 0 before the first 5xx, of which the rule says nothing; None without requests."""
+    said = _worst(stores, window, "HighErrorRate")
+    return 0.0 if said is None and _requests(stores, window) else said
 
 
 def _limit(stores: Stores, window: Window, rule: str) -> float:
@@ -78,7 +89,7 @@ def _judged(judge: Callable[[Stores, Window], Verdict], stores: Stores, window: 
 
 def _errors(stores: Stores, window: Window) -> Verdict:
     recent = Window(window.end - RECENT, window.end, window.zone)
-    limit, now = _limit(stores, window, "HighErrorRate"), _worst(stores, window, "HighErrorRate")
+    limit, now = _limit(stores, window, "HighErrorRate"), _failed(stores, window)
     if now is not None and now > limit:
         return _severity(stores, window, "HighErrorRate"), f"{now:.1%} of requests fail; the limit is {limit:.0%}"
     if not covers(stores, recent):

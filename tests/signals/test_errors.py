@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from lib.signals import errors
+from lib.metrics.duckdb import DuckMetrics
+from lib.signals import errors, overview
 from lib.stores import Stores
 from lib.window import Window
-from tests.seed import DEPLOY, HOUR, NEW_ERROR, NEW_PATTERN, NOW, OLD_PATTERN, START, WHOLE
+from tests.seed import DEPLOY, HOUR, NEW_ERROR, NEW_PATTERN, NOW, OLD_PATTERN, START, WHOLE, empty_stores, samples
 
 
 def test_the_last_hour_stands_against_the_hour_before_it(busy: Stores) -> None:
@@ -86,6 +89,23 @@ def test_the_error_ratio_is_the_rules_own(busy: Stores) -> None:
 
     assert found["value"].iloc[-1] == pytest.approx(0.02)
     assert found.index[-1] == NOW
+
+
+def test_requests_of_which_none_ever_failed_are_0_percent_not_unknown(tmp_path: Path) -> None:
+    counted = np.arange(0, 3 * 3600 + 1, 15, dtype="float64")
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.metrics, DuckMetrics)
+        stores.metrics.append(samples({(("__name__", "http_requests_total"), ("status_code", "200")): counted}))
+
+        found, now = errors.http_error_ratio(stores, HOUR), overview.golden_signals(stores, HOUR)
+
+    assert found["value"].iloc[-1] == 0
+    assert now["error_ratio"] == 0
+
+
+def test_without_requests_the_error_ratio_is_unknown(empty: Stores) -> None:
+    assert errors.http_error_ratio(empty, HOUR).empty
+    assert overview.golden_signals(empty, HOUR)["error_ratio"] is None
 
 
 def test_versions_are_compared_by_their_share_of_errors(busy: Stores) -> None:
