@@ -19,11 +19,11 @@ run: $(RUN_ENV) ## the dashboard on your own settings (environment or .env; see 
 
 UNIT := tests/alerts/test_rules.py tests/alerts/engine/test_step.py tests/collect tests/logs tests/metrics tests/signals tests/telemetry tests/ui $(wildcard tests/test_*.py)
 
-check: $(DEV_ENV) ## format, lint, types, unit tests
+check: $(DEV_ENV) ## format, lint, types, unit tests (without the slow ones)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) -q -n 2 -m "not live and not browser and not bench and not faults" $(UNIT)
+	$(PYTEST) -q -n 2 -m "not live and not browser and not bench and not faults and not slow" $(UNIT)
 
 format: $(DEV_ENV) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

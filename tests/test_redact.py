@@ -170,6 +170,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain, st.tuples(around, around), st.sampled_from(SECRET_NAMES), st.integers(0, 2), st.data())
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_nothing_around_a_secret_under_its_name_lets_it_survive(tree, ends, name, written, data):
@@ -213,6 +214,7 @@ def test_ordinary_words_stay(text):
     assert redact_text(text) == (text, 0)
 
 
+@pytest.mark.slow
 def test_a_realistic_days_records_come_through_unharmed(tmp_path):
     """False positives: everything that the simulated service writes, and what the guide's own code logs."""
     folder = next(Past(folder=tmp_path, until=1_795_449_600.0, days=0.25, instances=("a:1", "b:2"), seed=1).write())

@@ -103,6 +103,7 @@ def test_a_copy_is_scraped_as_well_where_the_settings_want_one(
     assert worker.status().metric_source is not None
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_at_the_start_stops_nothing_and_is_told(tmp_path: Path, server: FaultServer) -> None:
     with FaultServer() as gone:
         url = gone.url("/prom")
@@ -133,6 +134,7 @@ def test_the_age_shown_is_that_of_the_newest_sample(tmp_path: Path, server: Faul
     assert 175 < (worker.status().scrape_age_s or 0) < 200
 
 
+@pytest.mark.slow
 def test_pages_show_the_last_good_values_of_a_server_that_went_down(
     tmp_path: Path, server: FaultServer, stores: OpenStores
 ) -> None:

@@ -128,6 +128,7 @@ def test_f30_days_are_the_zones_own_whatever_the_clocks_do(
         assert local == [date.fromisoformat(first) + n * DAYS for n in range(count)]
 
 
+@pytest.mark.slow
 def test_f30_every_zone_has_days_and_calendar_ranges_all_year() -> None:
     for zone in sorted(available_timezones()):
         for month in range(0, 360, 30):

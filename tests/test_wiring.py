@@ -52,6 +52,7 @@ def test_a_store_that_does_not_open_closes_those_before_it(tmp_path: Path) -> No
     open_stores(settings).close()
 
 
+@pytest.mark.slow
 def test_the_worker_alone_refuses_plainly_while_another_process_owns_the_stores(tmp_path: Path) -> None:
     opened = open_stores(Settings(data_dir=tmp_path))
 
@@ -95,6 +96,7 @@ def test_a_ca_file_that_is_missing_stops_the_start_and_is_named(tmp_path: Path) 
     open_stores(Settings(data_dir=tmp_path)).close()  # nothing is left locked
 
 
+@pytest.mark.slow
 def test_the_worker_runs_beside_a_cluster_that_is_down_and_says_that_files_are_not_followed(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path, elasticsearch_node="http://127.0.0.1:9", log_files=(str(tmp_path / "combined*.log"),)

@@ -74,6 +74,7 @@ def test_what_is_scraped_and_probed_is_there_to_ask_for(settings: Settings, stor
     assert status.scrape_age_s is not None
 
 
+@pytest.mark.slow
 def test_a_line_that_is_written_can_be_searched_and_a_restart_reads_it_once(
     settings: Settings, stores: OpenStores, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_line_that_is_written_can_be_searched_and_a_restart_reads_it_once(
     assert sorted(found["message"]) == ["again", "it broke"]
 
 
+@pytest.mark.slow
 def test_what_waits_in_the_spool_is_taken_in_and_progress_is_shown(settings: Settings, stores: OpenStores) -> None:
     folder, now = spool.folder_of(settings.data_dir), utc_now()
     past = {"target": "b:2", "ts": (now - timedelta(days=1)).isoformat(), "status_code": 200, "body": REPORT}
@@ -127,6 +129,7 @@ def test_an_import_that_died_is_not_shown_for_ever(settings: Settings, stores: O
     assert worker.stop()
 
 
+@pytest.mark.slow
 def test_it_ends_in_three_seconds_although_an_address_hangs(
     settings: Settings, stores: OpenStores, server: FaultServer
 ) -> None:

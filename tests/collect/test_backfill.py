@@ -60,6 +60,7 @@ def many(path: Path, count: int, first: int = 0, pad: int = 0) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_log_file_comes_in_once(settings, tmp_path):
     path = many(tmp_path / "combined.log", 500)
 
@@ -94,6 +95,7 @@ def test_the_packed_file_is_the_same_file(settings, tmp_path):
     assert stored(settings) == 500
 
 
+@pytest.mark.slow
 def test_a_file_in_several_parts_that_has_grown_adds_only_what_is_new(settings, tmp_path):
     path = many(tmp_path / "combined.log", 9000, pad=500)  # over 4 MiB: two parts
     bring_in(settings, path)
@@ -176,6 +178,7 @@ def test_an_imported_past_has_response_times_as_the_live_probe_gives_them(settin
     assert found.scalar() == 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "records"),
     [("cut off", 300), ("cut off", 60_000), ("damaged", 60_000)],  # far under and over one piece
@@ -192,6 +195,7 @@ def test_a_packed_file_with_a_fault_gives_what_comes_before_it(settings, tmp_pat
     assert "cut off or damaged" in summary(importer)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_of_10_gb_is_left_within_bounds(settings, tmp_path):
     path = tmp_path / "combined.log.gz"
     path.write_bytes(gzip.compress(b"a" * (100 << 20)) * 100)
@@ -230,6 +234,7 @@ def test_an_honest_file_that_packs_well_comes_in_whole(settings, tmp_path):
     assert (importer.taken.records, importer.tally.problems) == (2000, [])
 
 
+@pytest.mark.slow
 def test_a_short_file_that_has_grown_adds_only_what_is_new(settings, tmp_path):
     path = many(tmp_path / "combined.log", 3)  # under 1 KiB
     bring_in(settings, path)
@@ -286,6 +291,7 @@ def test_a_missing_file_is_named(settings, tmp_path):
     assert "there is no such file" in summary(importer)
 
 
+@pytest.mark.slow
 def test_a_running_dashboard_takes_the_files_in(settings, tmp_path):
     path = many(tmp_path / "combined.log", 300)
     stores = wiring.open_stores(settings)  # this process is the dashboard
@@ -304,6 +310,7 @@ def test_a_running_dashboard_takes_the_files_in(settings, tmp_path):
     stores.close()
 
 
+@pytest.mark.slow
 def test_an_import_that_was_killed_goes_on(settings, tmp_path):
     path = many(tmp_path / "combined.log", 9_000, pad=500)
     folder = spool.folder_of(settings.data_dir)

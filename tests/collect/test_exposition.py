@@ -149,6 +149,7 @@ NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)  # "__" is reserve
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.dictionaries(NAMES, VALUES, max_size=3), st.floats()), min_size=1, max_size=5))
 def test_it_reads_what_the_reference_parser_reads(series):

@@ -276,6 +276,7 @@ def _many(few: list[dict]) -> list[dict]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sets(st.sampled_from(_NAMES), max_size=9).flatmap(
     lambda names: st.lists(st.fixed_dictionaries({name: _kinds_of_values(name) for name in sorted(names | {"timestamp"})}),

@@ -105,6 +105,7 @@ def test_after_three_failures_the_service_is_unhealthy_with_the_reason(
     assert reason in got[1]
 
 
+@pytest.mark.slow
 def test_a_service_that_stops_answering_leaves_its_checks_unknown_and_their_series_end(
     server: FaultServer, log: SqlHealthLog
 ) -> None:

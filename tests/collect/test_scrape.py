@@ -199,6 +199,7 @@ def test_a_sample_from_the_far_future_is_dropped_and_counted(server: FaultServer
     assert sink.values("ahead") == []
 
 
+@pytest.mark.slow
 def test_another_target_keeps_its_cadence_while_one_hangs(server: FaultServer) -> None:
     server.says("/hangs", faults.hang())
     server.says("/good", faults.answer(GOOD))
@@ -240,6 +241,7 @@ def test_credentials_of_an_address_are_used_but_never_told(server: FaultServer) 
     assert "hunter2" not in repr(scraper.status()) + repr([batch.labels for batch in sink.batches])
 
 
+@pytest.mark.slow
 def test_rounds_stay_on_the_grid_although_each_takes_a_while() -> None:
     async def collect() -> list[float]:
         stop, found = asyncio.Event(), []

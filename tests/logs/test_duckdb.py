@@ -157,6 +157,7 @@ def test_space_of_dropped_records_is_used_again(store: DuckLogs) -> None:
     assert store.size_bytes() < 2 * first
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_and_doubles_nothing(tmp_path: Path) -> None:
     path = tmp_path / "logs.duckdb"
     for pause_s in (0.05, 0.2):
@@ -182,6 +183,7 @@ def test_a_killed_writer_loses_and_doubles_nothing(tmp_path: Path) -> None:
         assert store.recovered_from is None
 
 
+@pytest.mark.slow
 def test_questions_are_answered_while_records_come_in(store: DuckLogs) -> None:
     stop, wrong = threading.Event(), []
 

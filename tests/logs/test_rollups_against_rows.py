@@ -233,6 +233,7 @@ def alike(minute: int, ms: float) -> dict[str, Any]:
     return {"ts": NOON - minute * MINUTE, "message": "HTTP Request", "service": "a", "duration_ms": ms, "pattern": "p"}
 
 
+@pytest.mark.slow
 @example([[alike(9, 97.0)], [alike(9, 99.0)], [alike(0, 1.0)], "compact", NOON - HOUR], (), SPAN, HOUR)
 @example([[alike(300, 97.0)], [alike(0, 1.0)], "compact", [alike(300, 99.0)], NOON - 4 * HOUR], (), SPAN, None)
 @CASE

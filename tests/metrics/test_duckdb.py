@@ -201,6 +201,7 @@ points = st.tuples(st.integers(0, 1), st.integers(1, 12), st.integers(0, 9))
 batches = st.lists(st.tuples(st.booleans(), st.lists(points, max_size=6), st.integers(1, 12)), max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=batches, width=st.sampled_from((2, 4)))
 def test_any_order_of_writes_and_questions_equals_a_plain_list(

@@ -106,6 +106,7 @@ LATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", LATE.values(), ids=LATE.keys())
 def test_a_server_that_hangs_or_drips_costs_the_time_out_once(
     server: FaultServer, store: PrometheusMetrics, fault: faults.Fault
@@ -120,6 +121,7 @@ def test_a_server_that_hangs_or_drips_costs_the_time_out_once(
     assert len(server.seen(QUERY)) == 1
 
 
+@pytest.mark.slow
 def test_a_late_byte_does_not_start_the_time_out_anew(server: FaultServer, store: PrometheusMetrics) -> None:
     server.says(QUERY, faults.drip(b"   ", gap_s=TIMEOUT_S * 0.8))
     began = time.monotonic()
@@ -276,6 +278,7 @@ def test_a_partial_answer_of_a_cluster_is_doubtful(server: FaultServer, store: P
     assert [note.doubtful for note in said] == [True]
 
 
+@pytest.mark.slow
 def test_a_page_of_questions_does_not_wait_for_a_hanging_server_one_by_one(
     server: FaultServer, store: PrometheusMetrics
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_short_retry_after_is_waited_for(server: FaultServer, connection: Conn
     assert clock.slept == [1.0]
 
 
+@pytest.mark.slow
 def test_a_hanging_cluster_costs_the_timeout_once(server: FaultServer, connection: Connection) -> None:
     server.says(MSEARCH, faults.hang())
 

@@ -239,6 +239,7 @@ def items(*statuses: int) -> faults.Fault:
     return answer({"errors": max(statuses) > 299, "items": told})
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_too_busy_is_given_time_and_nothing_counts_as_stored(
     server: FaultServer, shipper: Shipper
 ) -> None:
@@ -268,6 +269,7 @@ def test_only_what_was_refused_is_sent_again_in_another_form(server: FaultServer
     assert shipper.counters() == {"sent": 3, "resent": 0, "refused": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [faults.reset(), faults.hang(), answer({}, 401)])
 def test_no_answer_keeps_no_position(server: FaultServer, shipper: Shipper, fault: faults.Fault) -> None:
     server.says(BULK, fault)

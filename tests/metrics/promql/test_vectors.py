@@ -45,6 +45,7 @@ def _points(text: str) -> Points:
     return [None if word == "_" else word if word == "stale" else float(word) for word in text.split()]
 
 
+@pytest.mark.slow
 def test_every_answer_equals_that_of_prometheus_3(vectors: dict[str, Any], store: DuckMetrics) -> None:
     moments = [timedelta(milliseconds=ms) for ms in vectors["moments_ms"]]
     texts = [text for text, _ in vectors["answers"]]
