@@ -4,9 +4,9 @@ import streamlit as st
 
 from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
+from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.logs.state import address_of_pattern
-from lib.ui.pages import entry
 from lib.ui.panel import all_good, nothing_in_range, panel
 from lib.ui.time_range import time_window
 
@@ -71,8 +71,7 @@ def samples(pattern_id: str) -> None:
     whole = record["stack"] or record["error"] or record["message"]
     st.code(text.visible(whole), language=None, wrap_lines=True, height=220)
     st.code(text.visible(record["fields"]), language="json", wrap_lines=True)
-    st.page_link(str(entry("logs").path), label="Its records on the Logs page", icon=":material/search:",
-                 query_params=address_of_pattern(pattern_id))  # fmt: skip
+    link("logs", "Its records on the Logs page", address_of_pattern(pattern_id), icon=":material/search:")
 
 
 def by_operation() -> None:

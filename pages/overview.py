@@ -5,6 +5,7 @@ import streamlit as st
 from lib.ui import cache, cards, text
 from lib.ui.alerts.glance import glance
 from lib.ui.charts import base as charts
+from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.pages import entry
 from lib.ui.panel import nothing_in_range, panel
@@ -22,7 +23,7 @@ def areas() -> None:
                 st.markdown(f"**{text.esc_md(row.area)}** :{shape.badge}-badge[{shape.label}]")
                 st.text(text.visible(row.reason))
                 if row.page:
-                    cards.link(row.page, f"Open {entry(row.page).title}")
+                    link(row.page, f"Open {entry(row.page).title}")
 
 
 def golden() -> None:

@@ -14,7 +14,6 @@ from lib.ui import panel as states
 from lib.ui.alerts import marks
 from lib.ui.charts import base as charts
 from lib.ui.live_chart import live_chart
-from lib.ui.pages import entry
 from lib.window import Window
 
 Build = Callable[..., charts.Figure]
@@ -133,8 +132,3 @@ def figures(items: Sequence[tuple[str, str, str, str]]) -> None:
 def before(value: float | None, shown: str) -> str:
     """The words under a number that compare it with the period before; none where that is unknown."""
     return "" if value is None or pd.isna(value) else f"before: {shown}"
-
-
-def link(url_path: str, words: str) -> None:
-    """A link to another page that keeps the range."""
-    st.page_link(str(entry(url_path).path), label=words)

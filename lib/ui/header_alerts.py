@@ -13,7 +13,7 @@ from lib.errors import SourceError
 from lib.ui import clock, runtime, text
 from lib.ui.alerts import asked, verdict
 from lib.ui.alerts.verdict import Verdict
-from lib.ui.pages import entry
+from lib.ui.links import link
 from lib.ui.severity import LOOKS, Status, look
 
 TITLE, ICON = "Halo Ops", "🩺"
@@ -80,7 +80,7 @@ def _firing(found: Verdict) -> None:
     else:
         words = ":gray[○ Alerts unknown]" if found.stalled or found.starting else ":green[✓ No alert]"
         said = "What fires, and what to do about it"
-    st.page_link(str(entry("alerts").path), label=words, help=said, width="content")
+    link("alerts", words, help=said)
 
 
 def _heart(found: Verdict, moment: datetime) -> None:

@@ -11,7 +11,8 @@ import streamlit as st
 
 from lib.errors import QueryError, Refused, SourceError, SourceRejected
 from lib.ui import cache, clock, text, time_range
-from lib.ui.pages import PAGES, entry
+from lib.ui.links import link
+from lib.ui.pages import PAGES
 from lib.ui.query_error import query_error
 
 _DRAWN = "_drawn_panels"
@@ -104,7 +105,7 @@ def _state(
             name, callback = action
             st.button(name, on_click=callback, key=f"act_{_title.get()}_{name}_{words}", type="tertiary")
         if page and page[0] in {one.url_path for one in PAGES}:
-            st.page_link(str(entry(page[0]).path), label=page[1], width="content")
+            link(*page)
 
 
 def nothing_in_range(what: str = "Nothing") -> None:

@@ -48,7 +48,7 @@ def _range_form() -> None:
     )  # fmt: skip
     key = f"typed_{tr.edition()}"
     st.text_input(
-        "Or type one", tr.chosen(), key=key, max_chars=60, on_change=_use, args=(key,),
+        "Or type one", tr.chosen(), key=key, max_chars=tr.LONGEST, on_change=_use, args=(key,),
         help="6h, now-6h, today, or 2026-03-29T09:00/2026-03-29T11:30",
     )  # fmt: skip
     if reason := tr.problem():
@@ -68,9 +68,9 @@ def kept_in_address() -> None:
     Streamlit forgets a bound control that is not in the browser when the page changes, and a closed popover's are not.
     """
     with st.container(key="address"):
-        st.text_input("Range", tr.DEFAULT, key=tr.RANGE, bind="query-params", max_chars=60)
-        st.selectbox("Zone", ZONES, key=ZONE_KEY, bind="query-params")
-        st.toggle("Compare", key=tr.COMPARE, bind="query-params")
+        st.text_input("Range", tr.DEFAULT, key=tr.RANGE, bind="query-params", max_chars=tr.LONGEST)
+        st.selectbox("Zone", ZONES, key=ZONE_KEY, bind="query-params", persist_state="session")
+        st.toggle("Compare", key=tr.COMPARE, bind="query-params", persist_state="session")
 
 
 def _copy(shown: str, kept: str) -> None:

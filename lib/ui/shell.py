@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lib.ui import time_range
 from lib.ui.header import header
 from lib.ui.header_alerts import ICON, TITLE
 from lib.ui.identity import person
@@ -11,6 +12,7 @@ from lib.ui.skin import skin
 
 st.set_page_config(TITLE, ICON, layout="wide", initial_sidebar_state="auto")
 skin()
+time_range.keep()
 kept_in_address()
 page = chosen_page()
 with st.sidebar:
@@ -19,4 +21,6 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     controls()
     with st.container(width="content", key="header_slot"):
         header()
+if time_range.must_repair():
+    st.rerun()
 page.run()

@@ -8,16 +8,23 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from lib.errors import QueryError
-from lib.ui.clock import display_zone, now
+from lib.ui.clock import ZONE_KEY, ZONES, display_zone, now
 from lib.window import DAY, Window, parse_duration
 
 DEFAULT = "6h"
 RANGE, REFRESH, PAUSED, COMPARE = "range", "refresh", "paused", "compare"
 REFRESHES = {"Off": None, "10s": 10, "30s": 30, "1m": 60, "5m": 300, "15m": 900}
 DEFAULT_REFRESH = "30s"
+LONGEST = 60
+"""Characters of a typed range."""
+
 _BACK = "_range_before"
 _CHANGED = "_range_changed"
 _EDITION = "_range_edition"
+_KEPT = "_kept_for_the_address"
+_REPAIRS = "_repairs_the_address"
+_IN_ADDRESS: dict[str, str | bool] = {RANGE: DEFAULT, REFRESH: DEFAULT_REFRESH, ZONE_KEY: ZONES[0], COMPARE: False}
+"""The controls that the address keeps, and what each is where it says nothing."""
 
 
 def time_window() -> Window:
@@ -136,6 +143,41 @@ def can_go_back() -> bool:
 def changed_inside_fragment() -> bool:
     """Whether a chart set the range since the frame was drawn; asking takes the mark away."""
     return bool(st.session_state.pop(_CHANGED, False))
+
+
+def keep() -> None:
+    """Gives the controls what they held before, and the address what it lacks of it; to be called before they are drawn.
+
+    A page that is left before the browser has drawn a control takes the control's value, or its part of the address, with it.
+    """
+    kept: dict[str, str | bool] = st.session_state.setdefault(_KEPT, {})
+    repairs = st.session_state.get(_REPAIRS)
+    for key in _IN_ADDRESS:
+        held = key in st.session_state
+        if held or key in st.query_params:
+            kept[key] = _usable(key)
+        if key in kept and (repairs or not held) and key not in st.query_params:
+            st.session_state[key] = kept[key]  # of a control that is drawn already, it goes into the address
+
+
+def must_repair() -> bool:
+    """Whether the address lacks what the controls hold: the frame is then to be drawn once more."""
+    lacks = any(
+        _usable(key) != usual and key not in st.query_params
+        for key, usual in _IN_ADDRESS.items()
+        if key in st.session_state
+    )
+    st.session_state[_REPAIRS] = lacks and not st.session_state.get(_REPAIRS)
+    return bool(st.session_state[_REPAIRS])
+
+
+def _usable(key: str) -> str | bool:
+    """What a control holds, or is to hold: an address can say anything."""
+    if key == COMPARE:
+        return compares()
+    allowed = {REFRESH: tuple(REFRESHES), ZONE_KEY: ZONES}.get(key)
+    value = _state(key, str(_IN_ADDRESS[key]))
+    return value[:LONGEST] if allowed is None or value in allowed else _IN_ADDRESS[key]
 
 
 def wider() -> str | None:

@@ -12,6 +12,7 @@ from lib.alerts.model import AlertState
 from lib.ui import cache, cards, clock, text
 from lib.ui.alerts import acting, asked, chart, silenced, state, verdict, words
 from lib.ui.identity import act
+from lib.ui.links import link
 from lib.ui.panel import filtered_out, panel
 from lib.ui.severity import LOOKS, Status
 from lib.ui.time_range import time_window
@@ -145,7 +146,7 @@ def links(name: str, first: Any) -> None:
     if address := words.runbook(name, first):
         st.link_button("Runbook", address, icon=":material/menu_book:", type="tertiary")
     if page := words.page_of(name, first.annotations):
-        cards.link(page, "Look closer")
+        link(page, "Look closer")
 
 
 def _alerts(name: str, alerts: pd.DataFrame, limit: dict[str, Any]) -> None:
