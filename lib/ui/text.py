@@ -28,9 +28,12 @@ def visible(text: object) -> str:
 
 def esc_md(text: object) -> str:
     """Foreign text for a label or markdown: nothing in it is a link, an image, an icon or a direction change."""
-    shown = visible(text).replace("\n", " ")
-    unlinked = _LINKED.sub("\\1\u2060", shown)  # an unseen joint: an address is made a link even where it is escaped
-    return _MARKDOWN.sub(r"\\\1", unlinked)
+    return _MARKDOWN.sub(r"\\\1", unlinked(visible(text).replace("\n", " ")))
+
+
+def unlinked(text: str) -> str:
+    """With an unseen joint in every address: markdown makes it a link even where it is escaped."""
+    return _LINKED.sub("\\1\u2060", text)
 
 
 def cell(value: object) -> object:

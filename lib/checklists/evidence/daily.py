@@ -116,7 +116,7 @@ def _memory(asked: Asked, window: Window, shares: list[float]) -> list[Part]:
         shares.append(used / allowed * 100)
         parts.append(_memory_part(asked, f"memory {used:.0f} of {allowed:.0f} MiB", shares[-1]))
     else:
-        parts.append(Part(f"memory {used:.0f} MiB", Verdict.OK))
+        parts.append(Part(f"memory {used:.0f} MiB (no limit set)", Verdict.OK))
     if host is not None and host == host:  # noqa: PLR0124 - not NaN
         shares.append(host * 100)
         parts.append(_memory_part(asked, f"host memory {host * 100:.0f} %", host * 100))

@@ -127,7 +127,10 @@ def security(asked: Asked) -> Evidence:
 def compliance(asked: Asked) -> Evidence:
     """Checklists done, retention kept, personal data masked, and every reveal of it."""
     limits, around = asked.limits, asked.around
-    normal, to = f"at least {limits['done_look_percent']:g} % of the items done or skipped for a reason", "checklists"
+    normal, to = (
+        f"at least {limits['done_look_percent']:g} % of the items done or skipped for a reason",
+        "checklists?view=Calendar",
+    )
     if around.state is None or around.settings is None:
         return unknown("the state database is not known here", normal, to)
     total, settled = _items(asked)

@@ -157,16 +157,16 @@ def thresholds(asked: Asked) -> Evidence:
     window, limits = asked.period, asked.limits
     normal = f"over its threshold in less than {limits['over_look_percent']:g} % of the time; reviewed when due"
     rules = [(rule, found) for rule in asked.stores.rules if (found := threshold(rule)) is not None]
-    to = link("performance", window)
     if not rules:
-        return unknown("no rule has a plain threshold", normal, to)
+        return unknown("no rule has a plain threshold", normal, link("rules", window))
     shares = {rule.name: _over(asked, window, rule) for rule, _ in rules}
     parts = [_rule_part(name, share, limits["over_look_percent"]) for name, share in shares.items()]
     parts += _reviews(asked)
     known = {name: share for name, share in shares.items() if share is not None}
     most = max(known, key=lambda name: known[name], default="")
     value = f"most often over: {most}, {ratio(known[most])} of the time" if most and known[most] else "never over"
-    return together(parts, value=value if known else "–", normal=normal, link=to,
+    return together(parts, value=value if known else "–", normal=normal,
+                    link=link("rules", window, **({"rule": most} if most and known[most] else {})),
                     number=max(known.values(), default=0.0) * 100 if known else None, unit="%",
                     detail=[f"{name}: {'no data' if s is None else ratio(s)}" for name, s in shares.items()],
                     fine="no threshold is crossed too often, none is due for a review")  # fmt: skip

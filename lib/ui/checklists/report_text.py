@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from lib.checklists.model import Event, Evidence, ItemState, Run, RunItem
+from lib.checklists.model import Event, Evidence, ItemState, Run, RunItem, RunState, Verdict
 from lib.ui import text
 from lib.ui.checklists import words
 from lib.ui.checklists.words import ITEMS, RUNS, VERDICTS
@@ -35,11 +36,15 @@ class Report:
         signed = f"{run.signed_by}, {self.local(run.signed_at)}" if run.signed_by and run.signed_at else "nobody yet"
         return [
             ("Period", f"{words.days(run)} ({run.zone})"),
-            ("State", words.plain(RUNS[run.state])),
+            ("State", words.plain(RUNS[run.state]) + self._until),
             ("Items", f"{run.done} done, {run.skipped} skipped, {run.total - run.settled} not done, of {run.total}"),
             ("Signed off by", signed),
-            ("Written", f"{self.local(self.at)}; items of version {run.version}"),
+            ("Written", f"{self.local(self.at)}; items {f'of version {run.version}' if run.version else 'as shipped'}"),
         ]
+
+    @property
+    def _until(self) -> str:
+        return f" until {self.local(self.run.ends_at)}" if self.run.state is RunState.OPEN else ""
 
     def done(self, one: RunItem) -> str:
         """Who did it and when; "" while nobody did."""
@@ -48,19 +53,13 @@ class Report:
 
     def notes(self, one: RunItem) -> list[str]:
         """What was written to it: the reason of a skip, the note of a tick, and the notes."""
-        own = (
-            [f"{one.last.who}: {one.last.words}"] if one.last is not None and one.last.words and self.done(one) else []
-        )
+        own = [f"{self.done(one)}: {one.last.words}"] if one.last and one.last.words and self.done(one) else []
         return own + [f"{note.who}, {self.local(note.at)}: {note.words}" for note in one.notes]
 
     def journal_lines(self) -> list[str]:
         """All that was done, oldest first."""
         titles = {one.item.key: one.item.title for one in self.items}
-        return [
-            f"{self.local(e.at)} {e.who}: {words.did(e.kind)} {titles.get(e.item, e.item)}".rstrip()
-            + (f" – {e.words}" if e.words else "")
-            for e in self.journal
-        ]
+        return [f"{self.local(e.at)} {e.who} {words.did(e, titles.get(e.item, e.item))}" for e in self.journal]
 
 
 def seen(one: RunItem) -> Evidence | None:
@@ -97,7 +96,7 @@ def csv(report: Report) -> bytes:
 
 def markdown(report: Report) -> str:
     """The run as a document; nothing in a foreign text is a link, an image or a heading."""
-    esc = text.esc_md
+    esc = _escaped
     lines = [f"# {esc(report.run.title)}: {esc(words.days(report.run))}", ""]
     lines += [f"- **{name}:** {esc(said)}" for name, said in report.facts]
     lines += ["", "| Item | State | Who and when | Seen | Normal | Before |", "|---|---|---|---|---|---|"]
@@ -116,6 +115,19 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+_ACTIVE = re.compile(r"([\\`*_\[\]<>|~$&])")
+
+
+def _escaped(foreign: object) -> str:
+    """Foreign text inside a line of a document that is also read as it is: what cannot make anything there stays plain."""
+    unlinked = text.unlinked(text.visible(foreign).replace("\n", " "))
+    return _ACTIVE.sub(r"\\\1", unlinked)
+
+
 def told(found: Evidence | None) -> str:
-    """Verdict and value as plain text."""
-    return f"{words.plain(VERDICTS[found.verdict])}: {found.value or found.reason}" if found else ""
+    """Verdict, value, and why it is not ok, as plain text."""
+    if found is None:
+        return ""
+    why = [found.reason] if found.verdict is not Verdict.OK and found.reason else []
+    value = [found.value] if found.value not in ("", text.NONE) else []
+    return f"{words.plain(VERDICTS[found.verdict])}: {'; '.join([*value, *why]) or text.NONE}"

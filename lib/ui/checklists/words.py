@@ -94,6 +94,14 @@ def done_line(event: Event, zone: str, now: datetime, shown: Callable[[object], 
     return told + (f": “{shown(event.words)}”" if event.words else "")
 
 
-def did(kind: Kind) -> str:
-    """What was done, in a word."""
-    return _DONE[kind]
+def did(event: Event, title: str) -> str:
+    """What was done to what, after the name of who did it, as plain text: "took back Check the queues"."""
+    given = f" to {event.words}" if event.words else " to nobody"
+    return (
+        {
+            Kind.TICK: f"ticked {title}", Kind.SKIP: f"skipped {title}", Kind.UNDO: f"took back {title}",
+            Kind.NOTE: f"noted to {title}", Kind.ASSIGN: f"gave {title}{given}", Kind.SIGN: "signed off",
+            Kind.UNSIGN: "withdrew the sign-off",
+        }[event.kind]
+        + (f": {event.words}" if event.words and event.kind is not Kind.ASSIGN else "")
+    )  # fmt: skip
