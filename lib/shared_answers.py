@@ -7,13 +7,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from lib import notes
 from lib.notes import Note
 
 V = TypeVar("V")
 _Told = tuple[V, tuple[Note, ...]]
+_all: WeakSet[Shared[Any]] = WeakSet()
 
 
 class Shared(Generic[V]):
@@ -29,6 +31,7 @@ class Shared(Generic[V]):
         self._clock = clock
         self._lock = threading.Lock()
         self._asked: OrderedDict[Hashable, tuple[float, Future[_Told[V]]]] = OrderedDict()
+        _all.add(self)
 
     def of(self, question: Hashable, ask: Callable[[], V]) -> V:
         """The answer to `question`, by `ask` where nobody has it. Raises what `ask` raises."""
@@ -44,6 +47,12 @@ class Shared(Generic[V]):
         for note in said:
             notes.add(note)
         return value
+
+    def forget(self) -> None:
+        """Drops what is kept; who asks waits no less for what is under way."""
+        with self._lock:
+            for question in [question for question, (until, _) in self._asked.items() if until < float("inf")]:
+                del self._asked[question]
 
     def _answered(self, question: Hashable, answer: Future[_Told[V]], ask: Callable[[], V]) -> V:
         try:
@@ -66,3 +75,9 @@ class Shared(Generic[V]):
             self._asked.move_to_end(question)
             while len(self._asked) > self._most:
                 self._asked.popitem(last=False)
+
+
+def forget() -> None:
+    """Has every question of this process asked anew."""
+    for shared in list(_all):
+        shared.forget()

@@ -9,7 +9,7 @@ import pytest
 
 from lib import notes
 from lib.errors import SourceUnavailable
-from lib.shared_answers import Shared
+from lib.shared_answers import Shared, forget
 
 
 class Slow:
@@ -83,3 +83,12 @@ def test_nothing_is_kept_unless_that_was_asked_for_and_never_without_bound() -> 
 
     assert len(bounded._asked) == 3
     assert bounded.of(0, lambda: 5) == 5
+
+
+def test_whoever_wants_news_gets_news() -> None:
+    shared = Shared[int](keep_s=60)
+    shared.of("q", lambda: 1)
+
+    forget()
+
+    assert shared.of("q", lambda: 2) == 2

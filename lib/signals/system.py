@@ -82,7 +82,8 @@ def restarts(stores: Stores, window: Window) -> pd.DataFrame:
     if found.empty:
         return pd.DataFrame({"instance": pd.Series(dtype=object), "ts": pd.Series(dtype="datetime64[ns, UTC]")})
     began = pd.to_datetime(found["value"].round(), unit="s", utc=True).astype("datetime64[ns, UTC]")
-    rows = pd.DataFrame({"instance": found["instance"], "ts": began}).drop_duplicates()
+    names = found.get("instance", pd.Series("", index=found.index))  # a process that was pushed need not have one
+    rows = pd.DataFrame({"instance": names, "ts": began}).drop_duplicates()
     inside = rows["ts"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))
     return rows[inside].sort_values("ts", ascending=False, ignore_index=True)
 

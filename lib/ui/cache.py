@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib import at_once, notes, signals
-from lib.errors import OpsError, SourceError
+from lib import at_once, notes, shared_answers, signals
+from lib.errors import OpsError, SourceError, SourceUnavailable
 from lib.notes import Note, Question
 from lib.ui import runtime
 from lib.ui.clock import now
@@ -84,6 +84,8 @@ class _Bounded(OrderedDict[Any, Any]):
 _last_good = _Bounded()
 _failures = _Bounded()
 _asked_at = _Bounded()
+_down = _Bounded()
+"""Since when a source, by its name on the pages, has not answered."""
 
 
 def frame(signal_name: str, window: Window, **params: Any) -> Answer:
@@ -124,6 +126,12 @@ def _shared(window: Window) -> Window:
     return window if window.length >= 2 * DAY else Window(window.start, window.end, "UTC")
 
 
+def down_since(source: str) -> datetime | None:
+    """When a source was first found not to answer, of those that still do not; None: it answers, or was not asked."""
+    found: datetime | None = _down.get(source)
+    return found
+
+
 _Held = tuple[Answer, datetime, float, _Plain, _Plain]
 """An answer, when it came, how long it took, and the notes and questions that came with it."""
 
@@ -162,9 +170,13 @@ def _ask(signal_name: str, start: datetime, end: datetime, zone: str, params: tu
             answer = signals.SIGNALS[signal_name](runtime.current().stores, Window(start, end, zone), **dict(params))
     except SourceError as error:
         _failures.put(key, (time.monotonic() + FAILURE_S, error))
+        if isinstance(error, SourceUnavailable) and error.source not in _down:
+            _down.put(error.source, now())
         _asked_at.take_out(key)
         raise
     _failures.take_out(key)
+    for name in {question.source for question in put}:
+        _down.take_out(name)
     took_ms = (time.perf_counter() - began) * 1000
     return answer, now(), took_ms, tuple(tuple(note) for note in said), tuple(tuple(question) for question in put)
 
@@ -190,6 +202,7 @@ def expire() -> None:
     _ask.clear()
     _failures.clear()
     _asked_at.clear()
+    shared_answers.forget()
     for clear in others:
         clear()
 
@@ -198,3 +211,4 @@ def forget() -> None:
     """Drops every answer, the last good ones as well: for tests."""
     expire()
     _last_good.clear()
+    _down.clear()

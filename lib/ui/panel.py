@@ -43,7 +43,7 @@ def panel(title: str, help: str | None = None, *, height: int = 0, query: str = 
         except SourceRejected as error:
             _rejected(error)
         except SourceError as error:
-            source_down(error.source, reason=str(error))
+            source_down(error.source, cache.down_since(error.source), reason=str(error))
         except Refused as error:
             _state("⊘", text.esc_md(error).capitalize() + ".")
         except QueryError as error:
@@ -78,7 +78,9 @@ def _say_stale(questions: list[cache.Asked]) -> None:
     stale = [q for q in questions if q.stale_for is not None]
     if stale:
         oldest = max(stale, key=lambda q: q.stale_for or timedelta(0))
-        shown = f"{text.esc_md(oldest.source)} does not answer: this is from {text.span(oldest.stale_for)} ago."
+        since = cache.down_since(oldest.source)
+        when = f" since {clock.local(since):%H:%M:%S}" if since else ""
+        shown = f"{text.esc_md(oldest.source)} does not answer{when}: this is from {text.span(oldest.stale_for)} ago."
         st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(oldest.source_error))
 
 
