@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from lib import notes
@@ -24,6 +24,7 @@ SQLITE_FILE = "state.sqlite"
 LOCK_WAIT_S = 30
 """Nobody waits longer than this for another's lock."""
 
+PERHAPS = "it may have been kept all the same: look before you do it again"
 CONNECT_WITHIN_S = 10
 _FRAME, _SINCE = ("BEGIN", "SET "), "asked_at"
 _PLAINER = {"database is locked": f"another process has kept it locked for {LOCK_WAIT_S} s"}
@@ -87,8 +88,16 @@ class State:
     @contextmanager
     def writing(self, source: str = NAME) -> Iterator[Session]:
         """A transaction that changes something; committed at the end of the block. Waits its turn at the start, if at all."""
-        with self.failing(source), Session(self._writing) as session, session.begin():
+        with self.failing(source), Session(self._writing) as session:
+            session.begin()
             yield session
+            session.flush()
+            try:
+                session.commit()
+            except OperationalError as error:
+                if _may_be_kept(error):
+                    error.add_note(PERHAPS)
+                raise
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
@@ -211,4 +220,12 @@ def _bounded(connection: Any, _: Any) -> None:
 
 def _reason(error: SQLAlchemyError) -> str:
     said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    return redact_text(_PLAINER.get(said, said) or type(error).__name__)[0]
+    told = redact_text(_PLAINER.get(said, said) or type(error).__name__)[0]
+    return "; ".join([told, *getattr(error, "__notes__", ())])
+
+
+def _may_be_kept(error: OperationalError) -> bool:
+    """Whether a commit that failed may be found done later: its answer was lost on the way from a server, or SQLite wrote it
+    and could not sync it."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return not name or name.endswith("FSYNC")

@@ -174,6 +174,21 @@ def test_a_server_that_was_away_is_asked_again_without_a_restart() -> None:
         state.close()
 
 
+@pytest.mark.live
+def test_a_commit_whose_answer_is_lost_is_told_as_doubtful(postgres: Cluster) -> None:
+    state = open_state(postgres.new_database())
+
+    with pytest.raises(SourceUnavailable, match="may have been kept all the same"), state.writing() as session:
+        audit.record(session, ANNA, Action.REVEAL, "first")
+        session.flush()
+        backend = session.execute(text("SELECT pg_backend_pid()")).scalar()
+        postgres.run("postgres", f"SELECT pg_terminate_backend({backend})")
+    note(state, "second")
+
+    assert noted(state) == ["second"]
+    state.close()
+
+
 def _refused(state: State) -> None:
     for _ in range(2):
         with pytest.raises(SourceUnavailable, match="state database does not answer"):
