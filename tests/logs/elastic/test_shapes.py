@@ -134,6 +134,12 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
     request: pytest.FixtureRequest, embedded: DuckLogs, server: str, form: str
 ) -> None:
     store = opened(request.getfixturevalue(server), form)
+    assert_same_answers(embedded, store)
+    store.close()
+
+
+def assert_same_answers(embedded: DuckLogs, store: Indices) -> None:
+    """Every question of the pages about `records()`, on both."""
     everything, failing = LogQuery(AROUND), LogQuery(AROUND, ERRORS)
     typed = LogQuery(AROUND, lucene='"HTTP Request" status:5xx duration:>20 url:"/api/leads" -route:"/api/leads"')
     own = LogQuery(AROUND, lucene="_exists_:ip OR leadId:L-9 OR rejected")
@@ -170,7 +176,6 @@ def test_each_shippers_form_gets_the_embedded_stores_answers(
     counts = [s.count(query) for query in (everything, typed, own) for s in (embedded, store)]
     ends = (store.oldest(), store.newest())
     seen = {name: store.ever_seen(name) for name in ("route", "pattern_id", "value", "status", "event")}
-    store.close()
 
     for name, (ours, theirs) in pairs.items():
         assert len(ours), name
