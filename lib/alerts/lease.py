@@ -103,7 +103,9 @@ class Lease:
         row = session.scalars(select(LeaseRow).where(LeaseRow.name == self._name).with_for_update()).one_or_none()
         until = self._clock() + timedelta(seconds=self._ttl_s)
         if row is None:
-            session.execute(insert(LeaseRow).values(name=self._name, holder=self.holder, token=1, until=until))
+            session.execute(
+                insert(LeaseRow).values(name=self._name, holder=self.holder, token=1, until=until, written=0)
+            )
             return self._told(self.holder, 1)
         if row.holder == self.holder and row.token == self._token:
             row.until = max(until, row.until + timedelta(microseconds=1))  # others see that it changed
@@ -111,7 +113,7 @@ class Lease:
         if not self._left(row, now):
             self.told_holder = row.holder
             return 0
-        row.holder, row.token, row.until = self.holder, row.token + 1, until
+        row.holder, row.token, row.until, row.written = self.holder, row.token + 1, until, 0
         self._seen = None
         return self._told(self.holder, row.token)
 
@@ -140,6 +142,14 @@ class Lease:
         if not token:
             raise LeaseLost
         return token
+
+    def first_time(self, session: Session, number: int) -> bool:
+        """Numbers the transaction; False where this one is there already: a commit that was told as failed may have been
+        none the less, when a disk or a connection failed in the middle of it. Raises LeaseLost."""
+        self.check(session)
+        before = session.scalar(select(LeaseRow.written).where(LeaseRow.name == self._name))
+        session.execute(update(LeaseRow).where(LeaseRow.name == self._name).values(written=number))
+        return before != number
 
     def lose(self) -> None:
         """Another process has it: this one is no longer the holder."""

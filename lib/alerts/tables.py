@@ -15,7 +15,8 @@ _PEOPLE = {"info": {WRITTEN_BY: Writer.PEOPLE}}
 
 
 class LeaseRow(Base):
-    """Who evaluates and sends until when. `token` grows with every change of holder: a write with an older one is refused."""
+    """Who evaluates and sends until when. `token` grows with every change of holder: a write with an older one is refused.
+    `written` is the number of the holder's newest transaction."""
 
     __tablename__ = "lease"
     __table_args__ = _MACHINE
@@ -23,6 +24,7 @@ class LeaseRow(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str] = mapped_column(String(120))
     token: Mapped[int]
+    written: Mapped[int] = mapped_column(default=0)
     until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -71,6 +71,9 @@ class Sender:
         self._holds = holds
         self._jitter = jitter
         self._lease = 0  # the token of the last claim: another one shows when the next is made
+        self._unsure: dict[
+            str, set[datetime]
+        ] = {}  # claims whose commit failed: they may be there, and nothing was sent
 
     def turn(self, channel: str = "") -> int:
         """Sends what is due on `channel`, on every channel where it is ""; how many notices were accepted.
@@ -96,18 +99,25 @@ class Sender:
     def _claim(self, name: str, now: datetime, *, decide: bool) -> Claimed | None:
         """The next row that is due. Decides once more before: what is silenced by now is not sent."""
         with self._state.reading(SOURCE) as session:
-            if session.scalar(_due(name, now, self._lease).with_only_columns(OutboxRow.id)) is None:
+            if session.scalar(self._due(name, now).with_only_columns(OutboxRow.id)) is None:
                 return None
+        until = now + CLAIM
+        self._unsure.setdefault(name, set()).add(until)
+        claimed = self._claimed(name, now, until, decide=decide)
+        del self._unsure[name]
+        return claimed
+
+    def _claimed(self, name: str, now: datetime, until: datetime, *, decide: bool) -> Claimed | None:
         with self._state.writing(SOURCE) as session:
             self._lease = self._holds(session)
             if not self._lease:
                 return None
             if decide:
                 self._dispatcher.dispatch(session, now)
-            row = session.scalar(_due(name, now, self._lease).with_for_update(skip_locked=True))
+            row = session.scalar(self._due(name, now).with_for_update(skip_locked=True))
             if row is None:
                 return None
-            row.state, row.token, row.claimed_until = SENDING, row.token + 1, now + CLAIM
+            row.state, row.token, row.claimed_until = SENDING, row.token + 1, until
             row.claimed_by = self._lease
             return Claimed(row.id, row.token, row.notice)
 
@@ -189,21 +199,21 @@ class Sender:
             .with_for_update()
         )
 
-
-def _due(name: str, now: datetime, lease: int) -> Any:
-    """The next row to send: tests first (a person waits), then the oldest. Claims that ended unseen count again, and
-    those that were made under another token of the lease."""
-    held = select(ChannelRow.name).where(
-        ChannelRow.name == name, or_(ChannelRow.broken_since.is_not(None), ChannelRow.hold_until > now)
-    )
-    ready = or_(
-        and_(OutboxRow.state == WAITING, OutboxRow.due_at <= now),
-        and_(OutboxRow.state == SENDING, or_(OutboxRow.claimed_until < now, OutboxRow.claimed_by != lease)),
-    )
-    open_ = or_(OutboxRow.test.is_(True), ~held.exists())
-    return (
-        select(OutboxRow)
-        .where(OutboxRow.channel == name, ready, open_)
-        .order_by(OutboxRow.test.desc(), OutboxRow.id)
-        .limit(1)
-    )
+    def _due(self, name: str, now: datetime) -> Any:
+        """The next row to send: tests first (a person waits), then the oldest. Claims that ended unseen count again, and
+        those that nobody can be sending: made under another token of the lease, or by a commit that failed."""
+        held = select(ChannelRow.name).where(
+            ChannelRow.name == name, or_(ChannelRow.broken_since.is_not(None), ChannelRow.hold_until > now)
+        )
+        left = or_(
+            OutboxRow.claimed_until < now, OutboxRow.claimed_by != self._lease,
+            OutboxRow.claimed_until.in_(self._unsure.get(name, ())),
+        )  # fmt: skip
+        ready = or_(and_(OutboxRow.state == WAITING, OutboxRow.due_at <= now), and_(OutboxRow.state == SENDING, left))
+        open_ = or_(OutboxRow.test.is_(True), ~held.exists())
+        return (
+            select(OutboxRow)
+            .where(OutboxRow.channel == name, ready, open_)
+            .order_by(OutboxRow.test.desc(), OutboxRow.id)
+            .limit(1)
+        )

@@ -99,6 +99,8 @@ class Evaluator:
         self._dirty: set[str] = set()
         self._gone: list[str] = []
         self._kept_at: datetime | None = None
+        self._number = 0
+        self._tried: tuple[int, list[str]] = (0, [])
         self._status = AlertingStatus()
 
     def status(self) -> AlertingStatus:
@@ -142,13 +144,15 @@ class Evaluator:
             batch, told, gone = self._batch()
         try:
             with self._database.writing() as session:
-                self._lease.check(session)
+                new = self._lease.first_time(session, self._number + 1)
                 reach("alerts-begun")
-                self._book.write(session, batch)
-                self._book.forget_rules(session, gone)
-                reach("alerts-written")
-                self._dispatch(session, now)
-                reach("alerts-dispatched")
+                if new:
+                    self._book.write(session, batch)
+                    self._tried = (told, gone)
+                    self._book.forget_rules(session, gone)
+                    reach("alerts-written")
+                    self._dispatch(session, now)
+                    reach("alerts-dispatched")
         except LeaseLost:
             self._token = 0
             self._lease.lose()
@@ -158,10 +162,14 @@ class Evaluator:
             raise
         reach("alerts-committed")
         self._book.accept()
+        self._number += 1
         with self._lock:
+            told, gone = self._tried  # where it was there already: what was tried then
             del self._waiting[:told]
             del self._gone[: len(gone)]
-        self._kept_at = now
+            if not new:
+                self._dirty |= set(batch.rules)
+        self._kept_at = now if new else None
         self._status = replace(self._status, not_kept_since=None, not_kept_why="", waiting=len(self._waiting))
 
     def close(self) -> None:
@@ -177,7 +185,7 @@ class Evaluator:
         with self._lock:
             self._entries = {}
             self._waiting, self._newer, self._dirty, self._gone = [], {}, set(), []
-            self._known, self._kept_at, self._token = None, None, token
+            self._known, self._kept_at, self._token, self._number = None, None, token, 0
         self._take_rules(self._rules(), kept)
 
     def _take_rules(self, rules: tuple[Rule, ...], kept: Mapping[str, RuleState] | None = None) -> None:

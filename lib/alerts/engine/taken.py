@@ -71,10 +71,12 @@ class Taken:
         groups = self._source.rules() if self._source is not None else []
         rules = {taken_key(rule): (rule, told) for rule, told in _rules(groups)}
         found, told = self._differences(rules, now)
+        token, self._token = self._token, 0  # what fails may be there none the less: then it is read again
         with self._state.writing() as session:
             self._lease.check(session)
             self._write(session, rules, found, told, now=now)
         self._book.accept()
+        self._token = token
         self._open = found
         self._keys = {mark: self._keys[mark] for mark in found}
 

@@ -12,9 +12,11 @@ from sqlalchemy import select
 from lib.alerts.delivery.trial import outcome, send_test, trial_notice
 from lib.alerts.model import Receipt
 from lib.alerts.tables import CooldownRow, NoticeLogRow, SilenceRow
+from lib.errors import SourceUnavailable
 from lib.state.database import State, sqlite_url
 from lib.state.migrate import open_state
 from tests.alerts.delivery.world import World, alert, at, refusal, trouble
+from tests.alerts.doubtful import Doubtful
 
 
 @pytest.fixture
@@ -385,6 +387,38 @@ def test_a_sender_whose_claim_ended_does_not_write_over_the_one_that_came_after(
 
     assert world.slack.kinds == ["firing"]
     assert [row.state for row in world.outbox()] == ["sent"]
+
+
+def test_a_claim_that_was_told_as_failed_and_is_there_none_the_less_holds_up_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fire()
+    for second in (1, 2):
+        with monkeypatch.context() as doubtful, pytest.raises(SourceUnavailable):
+            doubtful.setattr(world.sender, "_state", Doubtful(world.state))
+            world.go(second).turn()
+    claimed = [row.state for row in world.outbox()]
+
+    world.go(3).turn()
+
+    assert (claimed, world.slack.kinds) == (["sending"], ["firing"])
+
+
+def test_what_may_have_been_sent_before_its_result_was_kept_waits_for_its_claim_to_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a database that fails would make a copy a second."""
+    world.fire()
+    with monkeypatch.context() as broken, pytest.raises(SourceUnavailable):
+        broken.setattr(world.sender, "_accepted", lambda *_: (_ for _ in ()).throw(SourceUnavailable("full", "state")))
+        world.go(1).turn()
+    world.tick(2, 45)
+    before = list(world.slack.kinds)
+
+    world.tick(46, 48)
+
+    assert (before, world.slack.kinds) == (["firing"], ["firing", "firing"])
+    assert len({notice.key for notice in world.slack.sent}) == 1
 
 
 def test_a_notice_that_cannot_even_be_made_does_not_hold_up_the_others(

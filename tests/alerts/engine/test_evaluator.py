@@ -16,6 +16,7 @@ from lib.alerts.rules import Rule
 from lib.alerts.tables import AlertRow
 from lib.errors import SourceUnavailable
 from lib.state.database import State
+from tests.alerts.doubtful import Doubtful
 from tests.alerts.engine.world import BACKLOG, STEP, Inline, World, world
 
 
@@ -178,6 +179,24 @@ def test_while_the_state_takes_no_writes_evaluation_goes_on_and_everything_is_ke
     assert [row.state for row in running.alerts()] == ["firing"]
     assert running.stories() == ["pending", "firing"]
     assert running.engine.status().not_kept_since is None
+
+
+def test_a_commit_that_was_told_as_failed_and_is_there_none_the_less_is_not_made_again(
+    running: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a sync that failed, or a connection that broke in the middle of it."""
+    running.turn(5)
+    for value in (2000, 2000, 2000, 5, 2000):
+        with monkeypatch.context() as doubtful, pytest.raises(SourceUnavailable):
+            doubtful.setattr(running.engine, "_database", Doubtful(running.state))
+            running.turn(value)
+
+    running.turn(2000, times=2)
+
+    assert [row.state for row in running.alerts()] == ["resolved", "firing"]
+    assert running.stories() == ["pending", "firing", "resolved", "pending", "firing"]
+    assert running.engine.status().not_kept_since is None
+    assert running.engine.status().waiting == 0
 
 
 def test_who_lost_the_lease_writes_nothing_more(running: World) -> None:

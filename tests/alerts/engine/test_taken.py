@@ -11,6 +11,7 @@ from lib.alerts.lease import Lease
 from lib.alerts.tables import AlertRow, RuleStateRow, StoryRow
 from lib.errors import SourceRejected, SourceUnavailable
 from lib.state.database import State
+from tests.alerts.doubtful import Doubtful
 from tests.alerts.engine.world import STEP, T0, quiet
 
 
@@ -134,6 +135,23 @@ def test_an_answer_in_another_form_is_refused_and_changes_nothing(world: World) 
     with pytest.raises(SourceRejected):
         world.turn()
     assert world.states() == ["firing"]
+
+
+def test_a_commit_that_was_told_as_failed_and_is_there_none_the_less_is_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said in ("pending", "firing"):
+        world.server.says(said)
+        with monkeypatch.context() as doubtful, pytest.raises(SourceUnavailable):
+            doubtful.setattr(world.taken, "_state", Doubtful(world.state))
+            world.turn()
+        assert world.turn() == [said]
+
+    world.server.alerts = []
+
+    assert world.turn() == ["resolved"]
+    with world.state.reading() as session:
+        assert list(session.scalars(select(StoryRow.kind).order_by(StoryRow.id))) == ["pending", "firing", "resolved"]
 
 
 def test_nothing_is_taken_without_the_lease(world: World) -> None:
