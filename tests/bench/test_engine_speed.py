@@ -1,4 +1,4 @@
-"""A thousand rules within their interval, using under half a core; and ten thousand alerts at once."""
+"""A thousand rules within their interval, using under half a core; ten thousand alerts at once; and how soon one is told."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lib.alerts.rules import Rule
+from lib.settings import Settings
 from lib.state.database import sqlite_url
 from lib.state.migrate import open_state
+from lib.wiring import open_stores
+from lib.worker import Worker
+from tests import fault_server as faults
 from tests.alerts.engine.world import BACKLOG, STEP, World, world
+from tests.fault_server import FaultServer
+from tests.proxy import until
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 RULES = 1000
 INTERVAL_S = 15.0
 FORMS = (
@@ -61,10 +68,13 @@ def test_a_thousand_rules_use_less_than_half_a_core(tmp_path: Path) -> None:
         firing = sum(row.state == "firing" for row in one.alerts())
     state.close()
 
-    cpu_s, took_s = max(spent[10:])[0], max(took for _, took in spent[10:])
-    print(f"1,000 rules: at most {cpu_s:.2f} s of CPU and {took_s:.2f} s a round; {firing} alerts fire")
+    cpu_s, took_s = max(cpu for cpu, _ in spent[10:]), float(np.median([took for _, took in spent[10:]]))
+    print(
+        f"1,000 rules: at most {cpu_s:.2f} s of CPU a round, typically {took_s:.2f} s on the clock; {firing} alerts fire"
+    )
     assert firing > 100
     assert cpu_s < INTERVAL_S / 2
+    assert took_s < INTERVAL_S
 
 
 def test_ten_thousand_alerts_at_once_hold_up_no_interval(tmp_path: Path) -> None:
@@ -85,3 +95,46 @@ def test_ten_thousand_alerts_at_once_hold_up_no_interval(tmp_path: Path) -> None
     print(f"10,000 alerts at once: {', '.join(f'{took:.2f}' for took in spent)} s")
     assert rows == 10_000
     assert max(spent) < INTERVAL_S
+
+
+HOLD_S, SCRAPE_S, HANDED_OVER_S = 15, 1, 2
+DEPTHS = """
+groups:
+  - name: {group}
+    rules:
+      - alert: QueueBacklog
+        expr: queue_size > 1000
+        for: {hold}s
+        labels: {{severity: critical}}
+        annotations: {{group_wait: 0s}}
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("group", ["crm", "queues"])  # each group has its own place within the interval
+def test_from_the_condition_to_the_message_it_takes_no_longer_than_promised(tmp_path: Path, group: str) -> None:
+    """`for` + one evaluation + 2 s, with the product's own interval; the scrape before it is not the engine's."""
+    rules = tmp_path / "rules.yml"
+    rules.write_text(DEPTHS.format(group=group, hold=HOLD_S), encoding="utf-8")
+    with FaultServer() as service:
+        service.says("/metrics", faults.answer(b'queue_size{queue_name="leads"} 7\n'))
+        service.says("/hook", faults.answer(b"ok", content_type="text/plain"))
+        settings = Settings(
+            data_dir=tmp_path / "data", scrape_targets=(service.url("/metrics"),), scrape_interval_s=SCRAPE_S,
+            rules_file=rules, SLACK_WEBHOOK_URL=service.url("/hook"), alert_private_hosts=service.instance, _env_file=None,
+        )  # type: ignore[call-arg]  # fmt: skip
+        stores = open_stores(settings)
+        worker = Worker(settings, stores)
+        worker.start()
+        until(lambda: worker.status().alerting.last_eval)
+        service.says("/metrics", faults.answer(b'queue_size{queue_name="leads"} 4321\n'))
+        began = time.monotonic()
+        until(lambda: service.seen("/hook"))
+        took = service.seen("/hook")[0].at - began
+        interval_s = settings.rules_interval_s
+        worker.stop()
+        stores.close()
+
+    print(f"{group}: told {took:.1f} s after the condition; promised {HOLD_S} + {interval_s:g} + {HANDED_OVER_S} s")
+    assert interval_s == INTERVAL_S
+    assert took <= HOLD_S + INTERVAL_S + HANDED_OVER_S + SCRAPE_S

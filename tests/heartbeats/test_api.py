@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -116,6 +120,28 @@ def test_two_authorization_headers_are_one_too_many(asked: TestClient) -> None:
     got = asked.post("/api/heartbeat/backup", headers=[("authorization", f"Bearer {TOKEN}"), ("authorization", "x")])
 
     assert got.status_code == 401
+
+
+TOLD = st.dictionaries(
+    st.sampled_from(["size_bytes", "duration_s", "message", "odd"]), st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+)  # fmt: skip
+BODIES = st.binary(max_size=5000) | TOLD.map(lambda told: json.dumps(told).encode())
+
+
+@given(
+    body=BODIES,
+    name=st.sampled_from(["backup", "other", "%00", "..%2f", "b\u00e4ckup"]),
+    kind=st.sampled_from(["application/json", "text/plain", ""]),
+)
+@hypothesis.settings(
+    max_examples=200, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+def test_nothing_that_is_sent_is_answered_500_a9(state: State, body: bytes, name: str, kind: str) -> None:
+    asked = client(lambda: HeartbeatLog(state), pace=Pace(10**6))
+
+    got = asked.post(f"/api/heartbeat/{name}", content=body, headers=GOOD | {"content-type": kind})
+
+    assert got.status_code in (200, 400, 401, 404, 413, 415), got.text
 
 
 def test_while_the_state_database_is_away_the_sender_is_told_to_come_again() -> None:

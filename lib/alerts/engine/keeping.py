@@ -168,7 +168,7 @@ class Book:
         rows = [
             {
                 "at": change.at, "fingerprint": change.episode.fingerprint, "channel": "", "kind": change.kind,
-                "alert_id": ids.get(change.episode.fingerprint, 0), "words": change.words[:2000],
+                "alert_id": ids.get(change.episode.fingerprint, 0), "words": _words(change)[:2000],
             }
             for _, _, change in told
             if change.episode is not None and change.kind in STORIES
@@ -201,6 +201,15 @@ class Book:
     def forget_rules(session: Session, keys: Iterable[str]) -> None:
         """Drops the rows of rules that are no more."""
         session.execute(delete(RuleStateRow).where(RuleStateRow.rule.in_(list(keys))))
+
+
+def _words(change: Change) -> str:
+    """A pending alert that is dropped leaves only this line: it says which alert that was."""
+    if change.kind != "dropped" or change.episode is None:
+        return change.words
+    labels = {name: text for name, text in change.episode.labels.items() if name != "alertname"}
+    scope = ", ".join(f"{name}={text}" for name, text in sorted(labels.items()))
+    return f"{change.words}, so it ended before it fired: {change.episode.labels.get('alertname', '')} {{{scope}}}"
 
 
 def _identity(work: _Work) -> dict[str, Any]:
