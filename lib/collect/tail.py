@@ -17,8 +17,8 @@ from lib.collect.parse import Line, parse_lines
 from lib.errors import SourceError
 from lib.logs.ingest import Checkpoint, Gap, LogSink
 
-BUDGET = 2 << 20
-"""Bytes of one file that one pass reads at most."""
+BUDGET, FILES = 2 << 20, 4
+"""Bytes of one file that one pass reads at most, and for how many files: hundreds of old ones must fit into memory."""
 LINGER_S = 60.0
 """How long a file is kept open after its name is gone: late writers still write to it."""
 
@@ -192,22 +192,24 @@ class Tail:
     # What is in them
 
     def _read_all(self, ancestry: Ancestry) -> tuple[list[Line], tuple[int, bool]]:
+        """Those with least to read come first: what is written now does not wait for what is old."""
         lines: list[Line] = []
         read, more = 0, False
-        for key in list(self._live):
-            taken, size, rest = self._read_one(key, ancestry)
+        for key in sorted(self._live, key=lambda key: self._live[key].lag_bytes):
+            left = min(self._budget, max(0, FILES * self._budget - read))
+            taken, size, rest = self._read_one(key, ancestry, left)
             lines += taken
             read, more = read + size, more or rest
         return lines, (read, more)
 
-    def _read_one(self, key: _Key, ancestry: Ancestry) -> tuple[list[Line], int, bool]:
+    def _read_one(self, key: _Key, ancestry: Ancestry, budget: int) -> tuple[list[Line], int, bool]:
         generation = self._live[key]
         at = generation.position
         try:
-            taken, rest = generation.read(self._budget)
+            taken, rest = generation.read(budget)
         except Ended:
             self._end(key, generation, ancestry)
-            taken, size, _ = self._read_one(key, ancestry)  # a fresh generation cannot have ended
+            taken, size, _ = self._read_one(key, ancestry, budget)  # a fresh generation cannot have ended
             return taken, size, True
         except OSError as error:
             self.problems[generation.found.path] = error.strerror or type(error).__name__

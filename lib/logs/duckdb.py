@@ -34,6 +34,7 @@ _NUMBERS = (
 )  # fmt: skip
 _RECORD = ", ".join(("ts", *RECORD_TEXT, *_NUMBERS))
 _INSERT = " ".join(("INSERT INTO records (", _RECORD, ") SELECT", _RECORD, "FROM batch"))
+_ADD_GAP = "INSERT INTO gaps (SELECT ?, ?, ?, ?, ?, ? EXCEPT SELECT * FROM gaps)"  # a write told as failed may be kept
 _ROLL_DELAY = 60  # minutes: late lines of the last hour should not cost a new sum of it
 
 
@@ -286,10 +287,7 @@ def _keep_positions(writer: duckdb.DuckDBPyConnection, checkpoints: Sequence[Che
             "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", [(c.origin, c.offset, c.info) for c in checkpoints]
         )
     if gaps:
-        writer.executemany(
-            "INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?)",
-            [(naive(g.ts), g.file, g.kind, g.records, g.size, g.reason) for g in gaps],
-        )
+        writer.executemany(_ADD_GAP, [(naive(g.ts), g.file, g.kind, g.records, g.size, g.reason) for g in gaps])
 
 
 def _decoded(fields: str) -> Any:

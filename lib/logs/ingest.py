@@ -56,7 +56,10 @@ class LogSink(Protocol):
         one transaction has nothing to do. Raises SourceError."""
 
     def write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint] = (), gaps: Sequence[Gap] = ()) -> None:
-        """Rows (schema BATCH), their rollups, positions and gaps in one transaction: all or nothing. Raises SourceError."""
+        """Rows (schema BATCH), their rollups, positions and gaps in one transaction: all or nothing. Raises SourceError.
+
+        A gap that is there already is not kept twice: it was told by a write that seemed to have failed.
+        """
 
     def checkpoints(self) -> list[Checkpoint]:
         """Every position kept, in no order."""

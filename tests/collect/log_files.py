@@ -35,7 +35,7 @@ class MemoryLogs:
         assert batch.schema.equals(BATCH)
         self.rows += batch.to_pylist()
         self.kept |= {one.origin: one for one in checkpoints}
-        self.told += gaps
+        self.told += [gap for gap in gaps if gap not in self.told]
 
     def checkpoints(self) -> list[Checkpoint]:
         return list(self.kept.values())

@@ -481,3 +481,22 @@ def test_a_file_without_a_name_is_read_to_its_end_although_the_store_was_opened_
 
     assert desk.sink.messages == written
     assert desk.sink.told == []
+
+
+def test_hundreds_of_old_files_are_read_pass_by_pass_and_do_not_keep_a_new_line_waiting(tmp_path):
+    desk = Desk(tmp_path, budget=1000)
+    written = []
+    for old in range(30):
+        written += desk.write(40)
+        desk.path().rename(desk.path(f"combined.log.{old}"))
+    for _ in range(3):
+        desk.poll()
+    written += desk.write(1)
+
+    read = [desk.tail.poll() for _ in range(3)]
+
+    assert all(0 < one.bytes_read <= 4 * 1000 + 1000 for one in read), "memory holds a few files' worth at a time"
+    assert written[-1] in desk.sink.messages
+    while desk.tail.poll().more:
+        pass
+    assert sorted(desk.sink.messages) == sorted(written)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,15 +73,20 @@ class World:
         (folder / "away").mkdir()
         self.texts: dict[str, Text] = {}
         self.nodes: list[Node] = []
-        self.rotations = 0
+        self.rotations = self._ticks = 0
         self.tail = self._new_tail()
         self._fd, self._node = -1, Node()
         self.reopen()
 
     def _new_tail(self) -> Tail:
         return Tail(
-            [f"{self.folder}/combined*"], self.sink, lambda: NOW, budget=BUDGET, monotonic=lambda: self.time_s
+            [f"{self.folder}/combined*"], self.sink, self._clock, budget=BUDGET, monotonic=lambda: self.time_s
         )  # fmt: skip
+
+    def _clock(self) -> datetime:
+        """No two moments are the same."""
+        self._ticks += 1
+        return NOW + timedelta(microseconds=self._ticks)
 
     # The service
 

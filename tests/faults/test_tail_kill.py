@@ -50,7 +50,7 @@ WRITER = textwrap.dedent(
     import os, sys, time
     folder, i = sys.argv[1], 0
     while not os.path.exists(folder + "/stop"):
-        if i % 1500 == 1499:
+        if i % 10_000 == 9_999:
             os.rename(folder + "/combined.log", f"{folder}/combined.log.{i}")
         with open(folder + "/combined.log", "ab") as file:
             file.write(b'{"timestamp": "2024-11-01T11:00:00Z", "level": "INFO", "message": "seq", "seq": %d}\\n' % i)

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from .log_world import World
@@ -60,6 +60,7 @@ BOUND = settings(
 
 
 @settings(BOUND, max_examples=200, derandomize=True)
+@example([("write", 1), ("write", 30), ("copytruncate", [], [False, True], 1), ("half", 0.0), ("unsure",)])
 @given(st.lists(ACTIONS, min_size=5, max_size=40))
 def test_whatever_happens_to_the_files_each_line_is_read_once_or_told_as_lost(actions: list[tuple]):
     live_out(actions)

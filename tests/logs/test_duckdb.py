@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def store(tmp_path: Path) -> Iterator[DuckLogs]:
 def rows(store: DuckLogs, table: str) -> int:
     """How many rows a table holds."""
     return int(store._db.rows(" ".join(("SELECT count(*) FROM", table)))[0][0])
+
+
+def test_a_gap_that_was_told_before_is_not_kept_twice(store: DuckLogs) -> None:
+    lost = Gap(NOON, "combined.log", "lost", "bytes 0 to 76: the file was emptied before it was read", size=76)
+    later = replace(lost, ts=NOON + MINUTE)
+
+    store.write(batch([]), gaps=[lost])
+    store.write(batch([]), gaps=[lost, later, later])
+
+    assert store.gaps(AROUND.window)["ts"].tolist() == [later.ts, lost.ts]
 
 
 def test_compaction_merges_the_sums_of_closed_minutes_and_changes_no_answer(store: DuckLogs) -> None:
