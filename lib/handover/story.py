@@ -21,6 +21,7 @@ from lib.state.answer import SERVICE
 from lib.state.database import State
 from lib.stores import Stores
 from lib.window import Window
+from lib.words import NONE
 
 ALERT, ERROR, HEALTH, DEPLOY, CHECKLIST, NOTE = "alert", "error", "health", "deploy", "checklist", "note"
 KINDS = {
@@ -166,7 +167,8 @@ def _done(state: State, window: Window) -> Rows:
 
 def _event(row: EventRow, title: str, items: list[dict[str, Any]]) -> str:
     named = next((str(one.get("title", row.item)) for one in items if one.get("key") == row.item), row.item)
-    seen = (row.evidence or {}).get("value", "") if row.kind == Kind.TICK.value else ""
+    seen = str((row.evidence or {}).get("value", "")) if row.kind == Kind.TICK.value else ""
+    seen = "" if seen == NONE else seen
     what = f"{_WORDS[row.kind]}: {named or title}" + (f" ({seen})" if seen else "")
     return what + (f" – {row.words}" if row.words else "")
 
