@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -136,6 +137,18 @@ def test_a_run_in_which_nothing_happens_is_not_drawn_anew(people: tuple[Page, Pa
         return bool(anna.evaluate("window.changed") == before)
 
     assert any(quiet() for _ in range(3))
+
+
+def test_evidence_leads_to_its_page_over_the_range_that_it_is_about(people: tuple[Page, Page]) -> None:
+    anna, _ = people
+    expect(anna.get_by_role("button", name="Last 6h")).to_be_visible()
+
+    card(anna, QUEUES).get_by_role("button", name="Queues & sync").click()  # type: ignore[attr-defined]
+
+    expect(anna.get_by_role("heading", name="Queues & sync", exact=True)).to_be_visible()
+    expect(anna.get_by_role("button", name=re.compile(r"\d+ \w+ \d\d:\d\d – "))).to_be_visible()
+    anna.get_by_role("button", name="Back to the range before").click()
+    expect(anna.get_by_role("button", name="Last 6h")).to_be_visible()
 
 
 def test_the_reports_are_given_away(people: tuple[Page, Page], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lib.identity.roles import Actor
 from lib.settings import Settings
 from lib.state.database import State
 from lib.ui import cache, identity, runtime
-from lib.ui.checklists import book
+from lib.ui.checklists import book, run
 from lib.ui.pages import entry
 from tests.checklists.world import ANNA, BORIS, SEEN, VERA, act
 
@@ -148,6 +148,18 @@ def test_a_lost_database_is_told_and_the_page_works_again_when_it_is_back(
         connection.execute(text("ALTER TABLE lost RENAME TO checklist_event"))
 
     assert row(whole(page.run()))["open"] is True
+
+
+def test_evidence_about_the_checklists_leads_to_their_calendar(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    leads = replace(SEEN, link="checklists?view=Calendar")
+    monkeypatch.setattr(Known, "latest", lambda *_: gather.Found(leads, datetime.now(UTC)))
+    monkeypatch.setattr(run, "_evidence", lambda of, one: leads if one.item.evidence == "compliance" else None)
+    page = drawn(VERA, list="Monthly")
+
+    next(button for button in page.button if button.label == "Calendar").click()
+    whole(page.run())
+
+    assert "Calendar of runs" in [heading.value for heading in page.subheader]
 
 
 @pytest.mark.parametrize("view", ["Calendar", "Items"])

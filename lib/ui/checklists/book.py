@@ -72,6 +72,12 @@ def open_day(chosen: date | None) -> None:
     st.session_state[VIEW] = RUN
 
 
+def show(view: str) -> None:
+    """Shows another view of the checklist. For callbacks."""
+    if view in (RUN, CALENDAR, ITEMS):
+        st.session_state[VIEW] = view
+
+
 def run_of(checklist: str) -> Run | None:
     """The run that the address asks for. Raises SourceError."""
     chosen = day()

@@ -11,6 +11,7 @@ from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, box, words
 from lib.ui.checklists.words import RUNS
+from lib.ui.links import link_over
 from lib.ui.pages import PAGES, entry
 from lib.ui.panel import panel
 
@@ -120,16 +121,18 @@ def _evidence_line(run: Run, one: RunItem, evidence: Evidence | None, now: datet
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"seen_{one.item.key}"):
         st.markdown(f"{line} :gray[· {before}]" if before else line, width="content")
         if evidence is not None and evidence.link:
-            _link(evidence.link)
+            _link(evidence.link, one.item.key)
 
 
-def _link(address: str) -> None:
-    """Leads to the page that shows more, with the range that the evidence is about."""
+def _link(address: str, item: str) -> None:
+    """Leads to the page that shows more, over the range that the evidence is about."""
     path, _, query = address.partition("?")
-    if path.strip("/") in {one.url_path for one in PAGES}:
-        one = entry(path.strip("/"))
-        page = st.Page(one.path, title=one.title, icon=one.icon, url_path=one.url_path)
-        st.page_link(page, label=one.title, icon=one.icon, query_params=dict(parse_qsl(query)))
+    asked, key = dict(parse_qsl(query)), f"link_{item}"
+    if path == "checklists":  # a link to its own page would change nothing: what stands there is the person's choice
+        view = asked.get(book.VIEW, book.CALENDAR)
+        st.button(view, key=key, type="tertiary", icon=":material/calendar_month:", on_click=book.show, args=(view,))
+    elif path in {one.url_path for one in PAGES}:
+        link_over(path, entry(path).title, asked, key=key)
 
 
 def _why(run: Run, one: RunItem, evidence: Evidence | None) -> None:
