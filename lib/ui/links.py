@@ -24,12 +24,10 @@ def link_over(url_path: str, words: str, params: Mapping[str, str], *, key: str)
 
     A plain link would keep the range that the viewer has, whatever its address says.
     """
-    page = entry(url_path)
-    go = st.button(
-        words, key=key, icon=page.icon, type="tertiary", on_click=_take, args=(params.get(time_range.RANGE),)
-    )
-    if go:
-        st.switch_page(page.path, query_params=dict(params))
+    page, rest = entry(url_path), dict(params)
+    chosen = rest.pop(time_range.RANGE, None)
+    if st.button(words, key=key, icon=page.icon, type="tertiary", on_click=_take, args=(chosen,)):
+        st.switch_page(page.path, query_params=rest)
 
 
 def _take(chosen: str | None) -> None:
