@@ -376,6 +376,20 @@ def test_a_change_of_somebody_else_meanwhile_is_found_out(drawn: Drawn, state: S
     assert "of somebody else" in said(page)
 
 
+def test_an_end_that_waits_for_a_silence_says_so(drawn: Drawn, state: State) -> None:
+    now = moment()
+    over = alert("QueueBacklog", now - timedelta(hours=1), severity="warning", labels={"queue_name": "leads"},
+                 state="resolved", resolved_at=now - timedelta(minutes=5))  # fmt: skip
+    put(state, [over, SilenceRow(matchers=[{"name": "queue_name", "op": "=", "value": "leads"}], reason="known", who="nadia",
+                                 created_at=now, starts_at=now - timedelta(minutes=30), ends_at=now + timedelta(hours=1)),
+                line(over, now - timedelta(minutes=55), "sent", "accepted with 200", "slack")])  # fmt: skip
+
+    words = said(drawn(alert=over.fingerprint))
+
+    assert "it is silenced by nadia until" in words
+    assert "that it has ended is told after that" in words
+
+
 def test_a_viewer_cannot_silence(drawn: Drawn, state: State) -> None:
     bad_night(state, moment())
     page = drawn(VERA, silence='alertname="QueueBacklog"')

@@ -24,7 +24,8 @@ def detail(fingerprint: str) -> None:
         return
     alert = next(iter(words.each(found.head(1))))
     limit = cache.frame("rule_limit", time_window(), rule=alert.name)
-    _head(alert, limit, silenced.names(found.head(1)).get(found.index[0], ""))
+    muted = silenced.names(found.head(1)).get(found.index[0], "")
+    _head(alert, limit, muted)
     left, right = st.columns(2)  # on a phone the columns stand below each other: first what to do, and who knows
     with left:
         with panel("What to do"):
@@ -34,7 +35,7 @@ def detail(fingerprint: str) -> None:
     with right, panel("What it measures" if limit else "What it says", height=260 if limit else 0):
         _measures(alert, found, limit)
     with panel("Why was I (not) told?", help="Everything that happened to it, oldest first. Times are on your clock."):
-        why.of_alert(alert, limit)
+        why.of_alert(alert, limit, muted)
     if len(found) > 1:
         with panel("Episodes", help="Each time its condition came true, the newest first."):
             _episodes(found)

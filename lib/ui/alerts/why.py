@@ -33,8 +33,8 @@ _STATUS = {kind: status for status, kinds in _SAYS.items() for kind in kinds}
 """How a line of the story looks; one of another kind is grey."""
 
 
-def of_alert(alert: Any, limit: dict[str, Any]) -> None:
-    """The whole way of one episode, oldest first, and how it stands at this moment."""
+def of_alert(alert: Any, limit: dict[str, Any], muted: str) -> None:
+    """The whole way of one episode, oldest first, and how it stands at this moment; `muted` says who silenced it, "" nobody."""
     start = min(alert.active_at, clock.now()) - BEFORE
     end = clock.now() + timedelta(minutes=1) if pd.isna(alert.resolved_at) else alert.resolved_at + DAY
     found = asked.story((alert.fingerprint,), _minute(start), _minute(end) + timedelta(minutes=1))
@@ -42,6 +42,10 @@ def of_alert(alert: Any, limit: dict[str, Any]) -> None:
     _lines(frame)
     if alert.state != AlertState.RESOLVED:
         _now(alert, limit)
+    elif muted and "sent" in set(frame["kind"]):
+        st.markdown(
+            f"**Now**: it is silenced {text.esc_md(muted)}; that it has ended is told after that, unless it was already."
+        )
     if len(frame) >= 20:
         cards.table(frame, key="story", topic=f"story of {alert.name}", columns=_COLUMNS)
 
