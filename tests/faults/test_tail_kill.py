@@ -55,7 +55,7 @@ WRITER = textwrap.dedent(
         with open(folder + "/combined.log", "ab") as file:
             file.write(b'{"timestamp": "2024-11-01T11:00:00Z", "level": "INFO", "message": "seq", "seq": %d}\\n' % i)
         if i % 20 == 0:
-            time.sleep(0.01)
+            time.sleep(0.04)
         i += 1
     print(i)
     """
