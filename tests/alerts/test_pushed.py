@@ -176,7 +176,7 @@ def story_of_a_day(chance: random.Random) -> list[Fact]:
     return facts
 
 
-def test_a_thousand_shuffled_deliveries_leave_the_same_state(tmp_path: Path) -> None:
+def test_a_thousand_shuffled_deliveries_leave_the_same_state_f26(tmp_path: Path) -> None:
     chance = random.Random(1)
     facts = story_of_a_day(chance)
     deliveries = [chance.choices(facts, k=chance.randint(1, 4)) for _ in range(500)]

@@ -1,16 +1,20 @@
-"""A real Alertmanager, with the shipped configuration, posts its webhook to the alert API."""
+"""A real Alertmanager, with the shipped configuration, posts its webhook to the alert API: what it is given by hand, and
+what a real Prometheus evaluates, to which our own engine agrees."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from pydantic import SecretStr
@@ -18,12 +22,19 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from lib.alerts.api import AlertApi
+from lib.alerts.engine.evaluator import Evaluator
+from lib.alerts.lease import Lease
+from lib.alerts.rules import load_rules
+from lib.metrics.ingest import Samples
+from lib.metrics.prometheus import Access, PrometheusMetrics
 from lib.state.database import State, sqlite_url
 from lib.state.migrate import open_state
+from tests.alerts.engine.world import quiet
 from tests.alerts.pushing import TOKEN, rows
+from tests.prometheus_server import PrometheusServer, prometheus
 from tests.proxy import DEPLOY, free_ports, replaced, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 CONFIG = DEPLOY / "alertmanager" / "alertmanager.yml"
 
 
@@ -90,3 +101,74 @@ def test_an_alert_begins_repeats_and_ends_as_alertmanager_tells_it(tmp_path: Pat
     assert (row["id"], row["active_at"], row["severity"]) == (firing["id"], started, "critical")
     assert abs((row["resolved_at"] - ended).total_seconds()) < 1
     state.close()
+
+
+RULES = {"groups": [{"name": "crm", "interval": "1s", "rules": [
+    {"alert": "Backlog", "expr": "queue_size > 1000", "for": "2s", "labels": {"severity": "warning"},
+     "annotations": {"summary": "{{ $labels.queue_name }} holds {{ $value }}"}},
+    {"alert": "Busiest", "expr": "max by (team) (queue_size) >= 3000", "labels": {"severity": "critical"}},
+]}]}  # fmt: skip
+Standing = dict[tuple[tuple[str, str], ...], str]
+
+
+def test_a_prometheus_that_evaluates_and_our_engine_come_to_the_same_alerts(tmp_path: Path) -> None:
+    """Prometheus, its Alertmanager and our webhook on one side; our engine with the same rules and samples on the other."""
+    (tmp_path / "rules.yml").write_text(json.dumps(RULES), encoding="utf-8")
+    port, dashboard = free_ports(2)
+    targets = {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    config = {"rule_files": [str(tmp_path / "rules.yml")], "alerting": {"alertmanagers": [targets]}}
+    pushed, own = open_state(sqlite_url(tmp_path / "state.sqlite")), open_state(sqlite_url(tmp_path / "own.sqlite"))
+    courses: list[tuple[Standing, Standing]] = []
+    with (
+        serving(pushed, dashboard),
+        alertmanager(tmp_path, port, dashboard),
+        prometheus(tmp_path / "server", json.dumps(config), "--rules.alert.resend-delay=0s") as server,
+    ):
+        store, lease, rules = PrometheusMetrics(Access(server.url)), Lease(own), load_rules(tmp_path / "rules.yml")
+        engine = Evaluator(own, store, lambda: rules, lease, quiet, interval_s=1)
+        for depths in (
+            {"a": 10.0, "b": 10.0},
+            {"a": 2000.0, "b": 5000.0},
+            {"a": 2000.0, "b": 10.0},
+            {"a": 1.0, "b": 1.0},
+        ):
+            agreed(server, engine, lease, depths, lambda: (standing(pushed), standing(own)))
+            courses.append((standing(pushed), standing(own)))
+        engine.close()
+        store.close()
+    pushed.close()
+    own.close()
+
+    assert [theirs == ours for theirs, ours in courses] == [True] * 4
+    assert [sorted(ours.values()) for _, ours in courses] == [
+        [], ["firing"] * 3, ["firing", "resolved", "resolved"], ["resolved"] * 3,
+    ]  # fmt: skip
+
+
+def agreed(
+    server: PrometheusServer, engine: Evaluator, lease: Lease, depths: dict[str, float],
+    both: Callable[[], tuple[Standing, Standing]],
+) -> None:  # fmt: skip
+    """Goes on with these depths until both sides have stood still and alike for a few seconds, a minute at most."""
+    labels = tuple({"__name__": "queue_size", "queue_name": name, "team": "crm"} for name in depths)
+    before, since, deadline = both(), time.monotonic(), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        now_ms = np.full(len(labels), round(time.time() * 1000))
+        server.write(Samples(labels, np.arange(len(labels), dtype=np.int32), now_ms, np.array(list(depths.values()))))
+        lease.renew()
+        engine.look()
+        engine.keep()
+        if (now := both()) != before:
+            before, since = now, time.monotonic()
+        if now[0] == now[1] and time.monotonic() - since > 6:
+            return
+        time.sleep(0.2)
+
+
+def standing(state: State) -> Standing:
+    """Each alert that fired, by its labels, and how its newest episode stands."""
+    return {
+        tuple(sorted(row["labels"].items())): row["state"]
+        for row in rows(state)
+        if row["state"] in ("firing", "resolved")
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, delete
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,8 +20,7 @@ from lib.alerts.tables import CooldownRow, NoticeLogRow, OutboxRow
 def note_accepted(session: Session, row: OutboxRow, receipt: Receipt, stories: Stories, now: datetime) -> None:
     """The record of each group, the cooldowns that begin, and a row for recipients who were refused for now."""
     covers = covers_in(row.notice)
-    for cover in covers:
-        _note_group(session, row.channel, cover, now)
+    _note_groups(session, row.channel, covers, now)
     _begin_cooldowns(session, row.channel, covers, now)
     if receipt.later:
         session.add(_for_the_rest(row, receipt, now))
@@ -40,15 +39,16 @@ def again(session: Session, row: OutboxRow, why: str, stories: Stories, now: dat
     _tell(session, covers_in(row.notice), row.channel, stories, now=now, kind=Told.RETRY, said=said)
 
 
-def _note_group(session: Session, channel: str, cover: Cover, now: datetime) -> None:
-    session.execute(delete(NoticeLogRow).where(NoticeLogRow.group_key == cover.key, NoticeLogRow.channel == channel))
-    session.add(
-        NoticeLogRow(
-            group_key=cover.key, channel=channel, firing=sorted({*cover.firing, *cover.keep}),
-            resolved=sorted(cover.resolved), sent_at=now,
-        )
-    )  # fmt: skip
-    session.flush()
+def _note_groups(session: Session, channel: str, covers: Iterable[Cover], now: datetime) -> None:
+    rows = [
+        {
+            "group_key": cover.key, "channel": channel, "firing": sorted({*cover.firing, *cover.keep}),
+            "resolved": sorted(cover.resolved), "sent_at": now,
+        }
+        for cover in covers
+    ]  # fmt: skip
+    if rows:  # at once: a notice may be about ten thousand groups
+        session.execute(_upsert(session, NoticeLogRow.__table__), rows)
 
 
 def _begin_cooldowns(session: Session, channel: str, covers: Iterable[Cover], now: datetime) -> None:

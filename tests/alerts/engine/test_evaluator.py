@@ -126,7 +126,7 @@ def test_a_rule_without_any_data_says_so(running: World) -> None:
     assert (row.health, row.reason, row.ever_seen) == ("ok", "", True)
 
 
-def test_a_slow_rule_delays_no_other_and_its_missed_turns_are_counted(
+def test_a_slow_rule_delays_no_other_and_its_missed_turns_are_counted_f29(
     tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = Event()

@@ -149,7 +149,7 @@ def sent(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.faults, pytest.mark.timeout(900)])])
-def test_a_leader_that_is_killed_is_followed_in_time_and_nothing_is_sent_twice(
+def test_a_leader_that_is_killed_is_followed_in_time_and_nothing_is_sent_twice_f25(
     state: State, tmp_path: Path, start: Callable[..., Child], kills: int
 ) -> None:
     children = {name: start(name) for name in ("one", "two")}

@@ -32,7 +32,7 @@ FORMS = [
         '{{ printf "%1000000f" $value }}',
     ],
 )  # fmt: skip
-def test_what_is_no_placeholder_is_no_code_either(text: str) -> None:
+def test_what_is_no_placeholder_is_no_code_either_a21(text: str) -> None:
     assert expand(text, {"a": "b"}, 1.0) == text
 
 
