@@ -155,7 +155,7 @@ def test_evidence_leads_to_its_page_over_the_range_that_it_is_about(people: tupl
         anna.get_by_role("radio", name="Weekly").click()
         card(anna, "Review security events").get_by_role("button", name="Logs").click()  # type: ignore[attr-defined]
         expect(anna.get_by_role("heading", name="Logs", exact=True)).to_be_visible()
-        expect(anna.get_by_role("textbox", name="Search")).to_have_value("status:(401 OR 403)")
+        expect(anna.get_by_label("Search the logs")).to_have_value("status:(401 OR 403)")
 
 
 def test_the_reports_are_given_away(people: tuple[Page, Page], tmp_path: Path) -> None:
