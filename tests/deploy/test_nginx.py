@@ -157,3 +157,9 @@ def test_with_the_shared_secret_the_dashboard_knows_who_comes_and_lets_nobody_in
             assert get(client, "/errors", **forged).status_code == 200  # nginx puts its own in their place
         assert get(client, "/metrics").status_code == 404
         assert httpx.get(f"{proxied.app}/metrics", trust_env=False).status_code == 200
+        click = "/api/checklists/999/none?what=tick&seen=0"  # a box that is ticked: a request that changes something
+        assert client.post(click, headers={"origin": proxied.origin}).json()["error"] == "this run has no such item"
+        assert client.post(click, headers={"origin": "https://evil.example"}).status_code == 403
+        assert (
+            httpx.post(f"{proxied.app}{click}", headers={"x-forwarded-user": USER}, trust_env=False).status_code == 401
+        )
