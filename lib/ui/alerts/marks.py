@@ -59,7 +59,8 @@ def mark(
         return ""
     if found.empty:
         return ""
-    found = found.assign(status=[status_of(words.shape(str(severity)).word) for severity in found["severity"]])
+    status_by = {word: status_of(words.shape(str(word)).word) for word in found["severity"].unique()}
+    found = found[["name", "severity", "fired_at", "resolved_at"]].assign(status=found["severity"].map(status_by))
     own = found["name"].isin(list(rules))
     for (name, status), part in found[own].groupby(["name", "status"], sort=False):
         said = "" if name in named else str(name)
@@ -71,26 +72,28 @@ def mark(
 
 def merged(found: pd.DataFrame, window: Window) -> list[Span]:
     """The times in which at least one of these episodes fired, cut to the window, in order; at most MOST_SPANS."""
+    start, end = pd.Timestamp(window.start), pd.Timestamp(window.end)
+    first, last = found["fired_at"], found["resolved_at"].fillna(end)
+    first, last = first.where(first > start, start), last.where(last < end, end)
+    there = (first <= last).to_numpy()
     gap = window.length / SEEN
-    spans = _joined(found, window, gap)
+    spans = _joined(first[there], last[there], gap)
     while len(spans) > MOST_SPANS:
         gap *= 2
-        spans = _joined(found, window, gap)
+        spans = _joined(first[there], last[there], gap)
     return spans
 
 
-def _joined(found: pd.DataFrame, window: Window, gap: timedelta) -> list[Span]:
-    start, end = pd.Timestamp(window.start), pd.Timestamp(window.end)
-    spans: list[Span] = []
-    for row in words.each(found.sort_values("fired_at")):
-        first, last = max(row.fired_at, start), end if pd.isna(row.resolved_at) else min(row.resolved_at, end)
-        if first > last:
-            continue
-        if spans and first - spans[-1][1] < gap:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], last))
-        else:
-            spans.append((first, last))
-    return spans
+def _joined(first: pd.Series[pd.Timestamp], last: pd.Series[pd.Timestamp], gap: timedelta) -> list[Span]:
+    """Without a loop over the episodes: after a storm there are thousands of them, for every chart of every viewer."""
+    if first.empty:
+        return []
+    order = first.argsort()
+    begun, ended = first.iloc[order].reset_index(drop=True), last.iloc[order].cummax().reset_index(drop=True)
+    new = (begun - ended.shift()).fillna(gap) >= gap
+    heads = new.to_numpy().nonzero()[0]
+    tails = [*(heads[1:] - 1), len(begun) - 1]
+    return [(begun[head], ended[tail]) for head, tail in zip(heads, tails, strict=True)]
 
 
 def _named(found: pd.DataFrame, window: Window) -> list[tuple[pd.Timestamp, pd.Timestamp, str]]:
