@@ -257,9 +257,11 @@ class Database:
 
 
 def open_database(
-    path: Path, schema: Sequence[str], *, name: str, memory_limit: str = "1GB", threads: int = 2
+    path: Path, schema: Sequence[str], *, name: str, memory_limit: str = "1GB", threads: int = 2, most_log: str = "16MB"
 ) -> Database:
     """Opens `path` (made if missing) as its one owner, runs `schema`, and locks the connection down for good.
+
+    The write-ahead log is folded into the file when it is larger than `most_log`.
 
     A file that cannot be read is moved aside with its write-ahead log, and a fresh one takes its place. Raises
     SourceUnavailable that says which process holds the file, or why its folder cannot be written.
@@ -269,7 +271,7 @@ def open_database(
     except OSError as error:
         raise SourceUnavailable(f"{path.parent} cannot be made: {error.strerror}", name) from error
     lock = OwnerLock.take(path, name)
-    config = {"memory_limit": memory_limit, "threads": threads}
+    config = {"memory_limit": memory_limit, "threads": threads, "wal_autocheckpoint": most_log}
     try:
         return Database(path, name, lock, schema, config)
     except duckdb.Error as error:

@@ -35,6 +35,7 @@ _NUMBERS = (
 _RECORD = ", ".join(("ts", *RECORD_TEXT, *_NUMBERS))
 _INSERT = " ".join(("INSERT INTO records (", _RECORD, ") SELECT", _RECORD, "FROM batch"))
 _ADD_GAP = "INSERT INTO gaps (SELECT ?, ?, ?, ?, ?, ? EXCEPT SELECT * FROM gaps)"  # a write told as failed may be kept
+_MOST_LOG = "48MB"  # about a row group of DuckDB's, so that a row group is packed once and not three times
 _ROLL_DELAY = 60  # minutes: late lines of the last hour should not cost a new sum of it
 
 
@@ -43,8 +44,10 @@ class DuckLogs:
 
     name = "logs (embedded)"
 
-    def __init__(self, path: Path, *, memory_limit: str = "1GB", threads: int = 2) -> None:
-        self._db = open_database(path, SCHEMA, name=self.name, memory_limit=memory_limit, threads=threads)
+    def __init__(self, path: Path, *, memory_limit: str = "320MB", threads: int = 2) -> None:
+        self._db = open_database(
+            path, SCHEMA, name=self.name, memory_limit=memory_limit, threads=threads, most_log=_MOST_LOG
+        )
         self._rolled_until = 0
         self._first_minute: dict[str, int] = {}
         self._writing = threading.Lock()
