@@ -15,6 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lib.collect import spool
+from lib.collect.import_progress import load_progress
+from lib.collect.sources import find
+from lib.collect.stretches import keep, stretches
 from lib.logs.duckdb import DuckLogs
 
 ROOT = Path(__file__).parents[2]
@@ -63,14 +67,20 @@ def stored(folder: Path) -> tuple[int, int, int]:
 @pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.timeout(900)
 def test_an_import_that_is_killed_at_any_moment_goes_on(log: Path, tmp_path: Path, kills: int) -> None:
-    dice, folder = random.Random(5), tmp_path / "data"
+    dice, folder, midway = random.Random(5), tmp_path / "data", 0
+    began = time.monotonic()
+    finished(started("lib.collect.backfill", tmp_path / "undisturbed", str(log)))
+    whole_s = time.monotonic() - began
     for _ in range(kills):
         run = started("lib.collect.backfill", folder, str(log))
-        time.sleep(dice.uniform(0.5, 3))  # at any moment of its work: there is no condition to wait for
+        time.sleep(dice.uniform(0.2, 0.9) * whole_s)  # at any moment of its work: there is no condition to wait for
         children = psutil.Process(run.pid).children() if run.poll() is None else []
         killed(run)
         _, alive = psutil.wait_procs(children, timeout=20)
         assert alive == [], "what parsed for it goes with it"
+        told = load_progress(folder / "spool")
+        midway += told is not None and told.job.startswith(f"{run.pid}-") and not told.done
+    assert midway >= kills // 2, "hardly any of them was at work"
 
     finished(started("lib.collect.backfill", folder, str(log)))
 
@@ -80,18 +90,39 @@ def test_an_import_that_is_killed_at_any_moment_goes_on(log: Path, tmp_path: Pat
 @pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.timeout(900)
 def test_the_owner_may_be_killed_while_it_takes_the_import_in(log: Path, tmp_path: Path, kills: int) -> None:
+    """Each time with some of the waiting parts taken in, others not, and perhaps one in the middle of its transaction."""
     dice, folder = random.Random(6), tmp_path / "data"
-    run = started("lib.collect.backfill", folder, str(log))
+    files = in_many_files(log, tmp_path / "many", 12 * kills)
+    waiting = spool.folder_of(folder)
+    writer = spool.Writer(waiting)
+    for source in find(files)[0]:
+        for stretch, _ in stretches(source.name, source.pieces()):
+            keep(writer, stretch)
     for _ in range(kills):
+        before = len(spool.pending(waiting))
         owner = started("lib.worker", folder)
-        time.sleep(dice.uniform(0.5, 3))  # as above
+        taken = dice.randint(1, 8)
+        while len(spool.pending(waiting)) > before - taken:
+            assert owner.poll() is None
+            time.sleep(0.002)
+        time.sleep(dice.uniform(0, 0.05))  # a transaction takes about as long
         killed(owner)
+        assert spool.pending(waiting), "it had done all of it"
 
-    finished(run)
-    again = finished(started("lib.collect.backfill", folder, str(log)))
+    again = finished(started("lib.collect.backfill", folder, *files))
 
     assert stored(folder) == (COUNT, COUNT, COUNT)
     assert f"there already: {COUNT}" in again
+
+
+def in_many_files(log: Path, folder: Path, count: int) -> list[str]:
+    """The log's lines in so many files: each is one part of an import."""
+    folder.mkdir()
+    lines = log.read_bytes().splitlines(keepends=True)
+    paths = [folder / f"combined{number}.log" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"".join(lines[number::count]))
+    return [str(path) for path in paths]
 
 
 @pytest.mark.live
