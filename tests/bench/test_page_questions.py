@@ -10,16 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lib.logs.base import LogQuery, Match
 from lib.logs.duckdb import DuckLogs
 from lib.window import Window
 from tests.bench.bare_count import Questions, bare_count, interleaved
 from tests.bench.log_week import END, LENGTH, week
+from tests.bench.page_questions import errors_page, performance_page
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
 RECORDS = 1_000_000
-ERRORS = (Match("level", ("error",)),)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLogs]:
 
 def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(logs: DuckLogs) -> None:
     window = Window(END - LENGTH, END)
-    pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
+    pages = {"errors": errors_page(logs, window), "performance": performance_page(logs, window)}
     medians = interleaved(bare_count(logs) | pages["errors"] | pages["performance"], rounds=15)
 
     ratios = _ratios(pages, medians)
@@ -50,7 +49,7 @@ def test_each_page_of_questions_over_a_week_costs_less_than_five_bare_counts(log
 
 def test_a_day_in_minutes_is_as_quick(logs: DuckLogs) -> None:
     window = Window(END - timedelta(days=1), END)
-    pages = {"errors": _errors_page(logs, window), "performance": _performance_page(logs, window)}
+    pages = {"errors": errors_page(logs, window), "performance": performance_page(logs, window)}
     medians = interleaved(bare_count(logs) | pages["errors"] | pages["performance"], rounds=10)
 
     ratios = _ratios(pages, medians)
@@ -76,25 +75,3 @@ def test_a_small_write_costs_about_a_count_of_all(logs: DuckLogs) -> None:
 def _ratios(pages: dict[str, Questions], medians: dict[str, float]) -> dict[str, float]:
     """What each page's questions cost together, in bare counts."""
     return {name: sum(medians[question] for question in page) / medians["bare"] for name, page in pages.items()}
-
-
-def _errors_page(logs: DuckLogs, window: Window) -> Questions:
-    step, every, errors = window.step(), LogQuery(window), LogQuery(window, ERRORS)
-    return {
-        "trend by level": lambda: logs.totals(every, by=["level"], step=step),
-        "errors now": lambda: logs.totals(errors),
-        "errors before": lambda: logs.totals(LogQuery(window.previous(), ERRORS)),
-        "errors by route": lambda: logs.totals(errors, by=["route", "operation"]),
-        "error patterns": lambda: logs.patterns(errors),
-        "newest errors": lambda: logs.search(errors, limit=50),
-    }
-
-
-def _performance_page(logs: DuckLogs, window: Window) -> Questions:
-    step, every = window.step(), LogQuery(window)
-    return {
-        "latency": lambda: logs.durations(every),
-        "latency over time": lambda: logs.durations(every, step=step),
-        "slowest routes": lambda: logs.durations(every, by=["method", "route"]),
-        "distribution": lambda: logs.duration_histogram(every, [0, 100, 500, 1000, 5000]),
-    }
