@@ -421,6 +421,26 @@ def test_what_may_have_been_sent_before_its_result_was_kept_waits_for_its_claim_
     assert len({notice.key for notice in world.slack.sent}) == 1
 
 
+def test_a_claim_ends_with_the_lease_that_it_was_made_under(world: World) -> None:
+    """Whoever made it is gone, or at least may not send any more; what it still writes about the notice counts for nothing."""
+    world.fire()
+    world.sender._holds = lambda _: 1
+    claimed = world.sender._claim("slack", world.go(1).now, decide=True)
+    assert claimed is not None
+    gone = world.sender
+    world.restart()
+    world.sender._holds = lambda _: 2
+    world.go(2).turn()
+    assert world.slack.kinds == ["firing"]
+    sent = world.outbox()
+
+    gone._failed("slack", claimed, refusal())
+
+    assert (
+        [(row.state, row.code) for row in world.outbox()] == [(row.state, row.code) for row in sent] == [("sent", 200)]
+    )
+
+
 def test_a_notice_that_cannot_even_be_made_does_not_hold_up_the_others(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
