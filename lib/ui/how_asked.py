@@ -19,6 +19,7 @@ COLUMNS = {
     "took_ms": st.column_config.NumberColumn("Took (ms)", format="%.1f", width=80),
     "rows": st.column_config.NumberColumn("Rows", help="Series, for PromQL", width=70),
     "at": st.column_config.DatetimeColumn("Answered", format="HH:mm:ss", width=90),
+    "age": st.column_config.TextColumn("Age", help="Answers are shared by all viewers for a while", width=70),
 }
 
 
@@ -48,12 +49,13 @@ def how_asked() -> Iterator[list[tuple[str, cache.Asked]]]:
 
 def _rows(collected: list[tuple[str, cache.Asked]]) -> pd.DataFrame:
     """One row per card and question; a question that several signals of a card put is there once."""
-    zone = clock.display_zone()
+    zone, moment = clock.display_zone(), clock.now()
     rows = [
-        (title, put.source, put.text, put.took_ms, put.rows, pd.Timestamp(asked.at).tz_convert(zone), asked.window)
+        (title, put.source, put.text, put.took_ms, put.rows, pd.Timestamp(asked.at).tz_convert(zone),
+         text.span(moment - asked.at), asked.window)
         for title, asked in collected
         for put in asked.questions
-    ]
+    ]  # fmt: skip
     found = pd.DataFrame(rows, columns=[*COLUMNS, WINDOW])
     found["rows"] = found["rows"].where(found["rows"] >= 0)  # not every database says how many
     return found.drop_duplicates(["card", "question"], ignore_index=True)

@@ -132,6 +132,7 @@ def test_a_page_tells_how_its_numbers_were_asked_when_it_is_opened(page: AppTest
     failed = asked[asked["card"] == "Failed requests"]
     assert any("http_requests_total" in question for question in failed["question"])
     assert (asked["rows"] >= 0).all()
+    assert set(asked["age"]) <= {f"{s} s" for s in range(60)} | {"0 ms"}
 
 
 def test_percentiles_say_how_exact_they_are(page: AppTest) -> None:

@@ -125,6 +125,16 @@ def test_a_page_does_not_tell_the_stores_apart(url_path: str, world: World, tmp_
     assert theirs == ours
 
 
+@pytest.mark.parametrize("mixed", ["logs", "metrics"])
+@pytest.mark.parametrize("url_path", ["", "errors", "performance", "logs", "contract"])
+def test_nor_where_only_one_of_the_two_is_on_a_server(mixed: str, url_path: str, world: World, tmp_path: Path) -> None:
+    some = replace(world.remote, **{mixed: getattr(world.embedded, mixed)})
+
+    ours, theirs = (said(drawn(world, stores, tmp_path, url_path)) for stores in (world.embedded, some))
+
+    assert theirs == ours
+
+
 @pytest.mark.parametrize(("url_path", "chosen"), STATES)
 def test_nor_does_what_a_person_opened_or_typed(
     url_path: str, chosen: Mapping[str, Any], world: World, tmp_path: Path

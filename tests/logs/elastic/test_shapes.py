@@ -279,6 +279,38 @@ def test_an_alias_and_a_list_of_names_are_asked_alike(elasticsearch8: str) -> No
     assert counted == [[3], [3]]
 
 
+def test_a_data_stream_is_asked_by_its_name_over_hidden_indices_that_map_differently(elasticsearch9: str) -> None:
+    """The server has no data streams: two hidden indices under the names that a stream gives its own, and an alias for it.
+
+    The template changed with the rollover between them.
+    """
+    store = Indices(elasticsearch9, "winston")
+    stream = f"{store.prefix}-stream"
+    backing = [f".ds-{stream}-2026.03.09-000001", f".ds-{stream}-2026.03.10-000002"]
+    keywords = {
+        "properties": {"@timestamp": {"type": "date"}, "level": {"type": "keyword"}, "event": {"type": "keyword"}}
+    }
+    for index, mappings in zip(backing, ({}, keywords), strict=True):
+        made = {"settings": {"index.hidden": True}, "mappings": mappings, "aliases": {stream: {"is_hidden": False}}}
+        store.http.put(f"/{index}", json=made).raise_for_status()
+    for index, at, level in zip(backing, (NOON - DAY, NOON), ("error", "ERROR"), strict=True):
+        found = {"@timestamp": at.isoformat(), "level": level, "event": "operation.error", "message": "x"}
+        store.http.post(f"/{index}/_doc?refresh=true", json=found).raise_for_status()
+    asked = ElasticLogs(Connection(Access((elasticsearch9,), stream), timeout_s=60), clean=lambda v: v)
+    both = LogQuery(Window(NOON - 2 * DAY, NOON + DAY), ERRORS)
+
+    totals, records = asked.totals(both, ("level", "event")), asked.search(both)
+    ends, whole = (asked.oldest(), asked.newest()), asked.record(str(records["id"].iloc[0]))
+    asked.close()
+    store.http.delete(f"/{','.join(backing)}").raise_for_status()
+    store.close()
+
+    assert totals.to_dict("list") == {"level": ["ERROR"], "event": ["operation.error"], "records": [2]}
+    assert records["ts"].tolist() == [NOON, NOON - DAY]
+    assert ends == (NOON - DAY, NOON)
+    assert whole is not None and whole["level"] == "ERROR"
+
+
 def test_texts_beyond_what_is_read_are_estimated_and_said_to_be(
     elasticsearch8: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
