@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +138,3 @@ def _question(client: httpx.Client, url: str, form: dict[str, Any]) -> Callable[
 def actions(parts: list[pa.Table], index: str) -> list[dict[str, Any]]:
     """The records as the client's own bulk helper takes them."""
     return [document.action for part in parts for document in documents(part, index)]
-
-
-def hours(count: float) -> timedelta:
-    """A length."""
-    return timedelta(hours=count)

@@ -14,7 +14,7 @@ import pytest
 from elasticsearch import Elasticsearch, helpers
 from streamlit.testing.v1 import AppTest
 
-from lib import signals
+from lib import shared_answers, signals
 from lib.logs.base import LogQuery, Match
 from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic.client import Access
@@ -37,9 +37,9 @@ ERRORS = (Match("level", ("error",)),)
 ASKING = ("", "errors", "performance", "queues", "leads", "system", "logs", "health")
 """The pages of the service: the others ask the state database, or nothing until somebody types."""
 
-MOST_OF_BARE = 3
-"""A page's data time beside all its requests sent bare one after another. What remains is this process' own work on the
-answers: docs/limits.md says what of it was measured, and why 1.3 times the slowest request is not promised."""
+OWN_WORK = 3
+"""How often a page's time on the embedded stores is allowed beside 1.3 times its slowest request: this process' own work on
+questions and answers, which docs/limits.md tells of."""
 
 Asked = tuple[str, Window, dict[str, Any]]
 
@@ -63,6 +63,7 @@ def test_each_dashboard_aggregation_is_at_least_twice_as_quick_embedded(embedded
         for name in _aggregations(remote.stores, Window(end - LENGTH, end)):
             for where, stores in (("embedded", embedded), ("remote", remote.stores)):
                 ask = _aggregations(stores, Window(end - LENGTH, end))[name]
+                shared_answers.forget()  # one question's answer holds a part of another's
                 took.setdefault(name, {}).setdefault(where, []).append(_took(ask))
     ratios = {
         name: statistics.median(times["embedded"]) / statistics.median(times["remote"]) for name, times in took.items()
@@ -95,25 +96,25 @@ def _took(ask: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("hours", [6, 24])
-def test_what_a_page_waits_for_beside_its_slowest_request(
-    hours: int, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_page_on_servers_waits_for_its_slowest_request_and_for_its_own_work(
+    hours: int, embedded: Stores, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = Window(END - timedelta(hours=hours), END)
     found = {}
     for url_path in ASKING:
         asked = _asked_by(url_path, window, remote.stores, tmp_path, monkeypatch)
-        found[url_path] = [_page_round(asked, turn, remote, tmp_path) for turn in range(1, 6)]
+        found[url_path] = [_page_round(asked, turn, embedded, remote, tmp_path) for turn in range(1, 6)]
 
     print(
-        f"\n{hours} h: page data time, its slowest request bare, ratio, all its requests bare one by one, ratio, requests"
+        f"\n{hours} h: page data time on servers, embedded, slowest request bare, ratio to it, all bare one by one, requests"
     )
-    ratios = {}
+    over = {}
     for url_path, rounds in found.items():
-        page, slowest, all_bare, requests, searches = (min(column) for column in zip(*rounds, strict=True))
-        ratios[url_path] = page / all_bare
-        print(f"{url_path or 'overview':12s} {page * 1000:6.0f} ms {slowest * 1000:6.0f} ms {page / slowest:5.1f} "
-              f"{all_bare * 1000:6.0f} ms {page / all_bare:5.2f} {requests:4.0f} for {searches:.0f}")  # fmt: skip
-    assert max(ratios.values()) <= MOST_OF_BARE
+        page, ours, slowest, all_bare, requests, searches = (min(column) for column in zip(*rounds, strict=True))
+        over[url_path] = page / (1.3 * slowest + OWN_WORK * ours)
+        print(f"{url_path or 'overview':12s} {page * 1000:6.0f} ms {ours * 1000:6.0f} ms {slowest * 1000:6.0f} ms {page / slowest:5.1f} "
+              f"{all_bare * 1000:6.0f} ms {requests:4.0f} for {searches:.0f}, {over[url_path]:.2f} of the limit")  # fmt: skip
+    assert max(over.values()) <= 1
 
 
 def _asked_by(
@@ -151,38 +152,50 @@ def _install(stores: Stores, folder: Path) -> None:
     runtime.install(runtime.Runtime(Settings(data_dir=folder, rules_file=RULES), stores, lambda: None))
 
 
-def _page_round(asked: list[Asked], turn: int, remote: Remote, folder: Path) -> tuple[float, float, float, int, int]:
-    """Data time of the page (s), its slowest request bare and all of them (s), requests, searches and PromQL questions."""
-    moved = [
-        (name, Window(w.start - turn * timedelta(minutes=7), w.end - turn * timedelta(minutes=7), w.zone), params)
-        for name, w, params in asked
-    ]
-    _install(remote.stores, folder)
+def _page_round(
+    asked: list[Asked], turn: int, embedded: Stores, remote: Remote, folder: Path
+) -> tuple[float, float, float, float, int, int]:
+    """Data time of the page on servers and embedded (s), its slowest request bare and all of them (s), requests, questions in them."""
+    back = turn * timedelta(minutes=7)
+    moved = [(name, Window(w.start - back, w.end - back, w.zone), params) for name, w, params in asked]
+    ours = _data_s(moved, embedded, folder)
     remote.requests.clear()
+    page = _data_s(moved, remote.stores, folder)
+    requests, searches = len(remote.requests), sum(map(len, remote.requests))
+    return page, ours, *remote.bare_s(), requests, searches
+
+
+def _data_s(asked: list[Asked], stores: Stores, folder: Path) -> float:
+    """As a page asks that was drawn before: on servers everything is begun at once."""
+    _install(stores, folder)
     began = time.perf_counter()
-    for name, window, params in moved:
-        cache.ask_ahead(name, window, **params)
-    for name, window, params in moved:
+    for name, window, params in asked:
+        if stores.remote:
+            cache.ask_ahead(name, window, **params)
+    for name, window, params in asked:
         cache.frame(name, window, **params)
     took = time.perf_counter() - began
-    requests = len(remote.requests)
-    searches = sum(map(len, remote.requests))
-    slowest, all_bare = remote.bare_s()
     runtime.install(None)
-    return took, slowest, all_bare, requests, searches
+    return took
 
 
 def test_shipping_is_about_as_quick_as_the_clients_own_bulk(elasticsearch8: str, tmp_path: Path) -> None:
-    parts = list(week(min(RECORDS, 60_000), part=5_000))
-    ours, theirs = [], []
-    for turn in range(3):
-        ours.append(_shipped(elasticsearch8, parts, tmp_path / f"{turn}.duckdb"))
-        theirs.append(_bulked(elasticsearch8, parts))
+    parts = list(week(min(RECORDS, 20_000), part=5_000))
+    ratios = []
+    for turn in range(9):  # side by side, in turns first: the machine's pace changes
+        pair: dict[str, float] = {}
+        for name in ("ours", "theirs") if turn % 2 else ("theirs", "ours"):
+            ours = name == "ours"
+            pair[name] = (
+                _shipped(elasticsearch8, parts, tmp_path / f"{turn}.duckdb") if ours else _bulked(elasticsearch8, parts)
+            )
+        ratios.append(pair["theirs"] / pair["ours"])
 
-    records = sum(map(len, parts))
-    print(f"\nshipping {records / min(ours):,.0f}/s, parallel_bulk {records / min(theirs):,.0f}/s, "
-          f"{min(theirs) / min(ours):.2f}")  # fmt: skip
-    assert min(theirs) / min(ours) >= 0.8
+    print(
+        f"\nshipping beside parallel_bulk: {statistics.median(ratios[1:]):.2f} of its records a second",
+        sorted(ratios[1:]),
+    )
+    assert statistics.median(ratios[1:]) >= 0.8
 
 
 def _shipped(url: str, parts: list[Any], ledger_path: Path) -> float:
