@@ -39,7 +39,9 @@ def trend(
     figure = build(frame, window, unit=unit, names=names, colours=colours)
     before = time_range.compare_window()
     if before is not None:
-        charts.overlay_previous(figure, cache.frame(signal, before), window)
+        past = cache.frame(signal, before)
+        moved = past.set_axis(past.index + window.length)
+        charts.overlay_previous(figure, build(moved, window, unit=unit, names=names, colours=colours))
     named = _limit(figure, window, rule, unit)
     charts.markers(figure, _deploys(window), window)
     rules = {rule, *marks.rules_of(metric), *alerts} - {""}

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from lib.ui import cards
 from lib.ui.charts import base
 from lib.ui.live_chart import encoded
 from lib.window import Window
@@ -81,3 +83,41 @@ def test_both_themes_have_the_same_colour_tokens() -> None:
 
     assert tokens["light"].keys() == tokens["dark"].keys()
     assert base.severity_colour("error") in tokens["light"]
+
+
+def test_the_period_before_is_drawn_in_the_unit_the_words_and_the_colour_of_this_one() -> None:
+    window = Window(NOON, NOON + timedelta(hours=3))
+    frame = pd.DataFrame({"value": [0.1, 0.2, 0.3]}, index=index(3))
+    past = frame.set_axis(frame.index).mul(0.5)
+
+    figure = base.overlay_previous(
+        cards.percent(frame, window, names={"value": "failed"}), cards.percent(past, window, names={"value": "failed"})
+    )
+
+    now, before = figure["data"]
+    assert before["y"].tolist() == pytest.approx([5, 10, 15])
+    assert before["name"] == "failed, before"
+    assert before["line"] == {"width": 1.2, "dash": "dot", "color": now["line"]["color"]}
+    assert before["x0"] == now["x0"]
+
+
+def test_over_stacked_bars_the_period_before_runs_where_its_bars_would_end() -> None:
+    window = Window(NOON, NOON + timedelta(hours=2))
+    past = pd.DataFrame({"apollo": [1.0, np.nan], "zoominfo": [2.0, 3.0]}, index=index(2))
+
+    lines = base.overlay_previous({"data": [], "layout": {}}, base.stacked_bars(past, window))["data"]
+
+    assert [line["y"][0] for line in lines] == [1, 3]
+    assert np.isnan(lines[0]["y"][1])
+
+
+def test_a_name_keeps_its_colour_whoever_stands_beside_it() -> None:
+    window = Window(NOON, NOON + timedelta(hours=2))
+    both = pd.DataFrame({"apollo": [1.0, 1.0], "zoominfo": [2.0, 3.0]}, index=index(2))
+
+    alone = base.lines(both[["zoominfo"]], window)["data"][0]
+    stacked = base.stacked_bars(both, window)["data"][1]
+    p95 = base.lines(both[["apollo"]], window, names={"apollo": "p95"})["data"][0]
+
+    assert alone["line"]["color"] == stacked["marker"]["color"]
+    assert p95["line"]["color"] != alone["line"]["color"]

@@ -26,7 +26,13 @@ MUTED, TEXT, GRID, BACKGROUND = "@muted", "@text", "@grid", "@background"
 STATUS_CLASSES = {"4xx": "@warning", "5xx": "@critical"}
 """Answers that say something went wrong, in the colours that say so everywhere."""
 
-_BEFORE = {"color": MUTED, "width": 1.2, "dash": "dot"}
+_OWN = {
+    "average": 0, "p50": 1, "p95": 2, "p99": 3, "apollo": 0, "zoominfo": 1, "halopsa": 2, "database": 3, "queue": 4,
+    "service": 5, "select": 0, "insert": 1, "update": 2, "delete": 3, "created": 0, "converted": 1, "opportunities": 2,
+}  # fmt: skip
+"""Names that come in several charts, not always beside the same others, and the place of each one's colour."""
+
+_BEFORE = {"width": 1.2, "dash": "dot"}
 
 
 def severity_colour(status: str) -> str:
@@ -35,9 +41,9 @@ def severity_colour(status: str) -> str:
     return f"@{word.replace(' ', '_')}"
 
 
-def series_colour(position: int) -> str:
-    """The colour token of the n-th series: take the position from a fixed list of names, and a name keeps its colour."""
-    return f"@{position % 10}"
+def series_colour(position: int, name: str = "") -> str:
+    """The colour token of a series: its name's own, so that it is the same on every chart, or else the n-th."""
+    return f"@{_OWN.get(name, position % 10)}"
 
 
 def tokens() -> dict[str, dict[str, str]]:
@@ -101,13 +107,14 @@ def lines(
     axis = time_axis(pd.DatetimeIndex(frame.index), window.zone)
     data = []
     for position, column in enumerate(frame.columns):
-        colour = (colours or {}).get(str(column), series_colour(position))
+        name = (names or {}).get(str(column), str(column))
+        colour = (colours or {}).get(str(column), series_colour(position, name.lower()))
         values = frame[column].to_numpy("float32", na_value=np.nan)
         trace = {
             "type": "scatter",
             "mode": "lines" if np.isfinite(values).sum() > FEW else "lines+markers",
             "marker": {"color": colour, "size": 4},
-            "name": plain((names or {}).get(str(column), str(column))),
+            "name": plain(name),
             **axis,
             "y": values,
             "line": {"color": colour, "width": 1.6},
@@ -132,7 +139,10 @@ def stacked_bars(
             "name": plain((names or {}).get(str(column), str(column))),
             **axis,
             "y": frame[column].to_numpy("float32", na_value=np.nan),
-            "marker": {"color": (colours or {}).get(str(column), series_colour(position)), "line": {"width": 0}},
+            "marker": {
+                "color": (colours or {}).get(str(column), series_colour(position, str(column).lower())),
+                "line": {"width": 0},
+            },
             **({"offset": 0, "width": axis["dx"]} if "dx" in axis else {}),
         }
         for position, column in enumerate(frame.columns)
@@ -158,13 +168,24 @@ def _still_filling(figure: Figure, index: pd.DatetimeIndex, window: Window) -> F
     return figure
 
 
-def overlay_previous(figure: Figure, frame: pd.DataFrame, window: Window) -> Figure:
-    """Adds the preceding period, moved onto this one, as dotted lines; `frame` is indexed by its own `ts` (UTC)."""
-    moved = pd.DatetimeIndex(frame.index) + window.length
-    for column in frame.columns:
-        before = {"type": "scatter", "mode": "lines", "name": plain(f"{column}, before")}
-        shape = {"y": frame[column].to_numpy("float32", na_value=np.nan), "line": dict(_BEFORE)}
-        figure["data"].append(before | time_axis(moved, window.zone) | shape)
+def overlay_previous(figure: Figure, past: Figure) -> Figure:
+    """Adds the figure of the preceding period, whose times were moved onto this one, as dotted lines in the same colours.
+
+    Over stacked bars a line runs where the past bar's top would be.
+    """
+    top: Any = 0.0
+    for trace in past["data"]:
+        top = np.nan_to_num(trace["y"]) + top if trace["type"] == "bar" else trace["y"]
+        known = np.where(np.isfinite(trace["y"]), top, np.nan).astype("float32")
+        line = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"{trace['name']}, before",
+            "y": known,
+            "connectgaps": False,
+        }
+        axis = {name: trace[name] for name in ("x0", "dx", "x") if name in trace}
+        figure["data"].append({**line, **axis, "line": {**_BEFORE, "color": trace["marker"]["color"]}})
     figure["layout"]["showlegend"] = True
     return figure
 
