@@ -9,16 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import SourceError
-from lib.ui import cache, clock, text, time_range
+from lib.ui import cache, text, time_range
 from lib.ui import panel as states
 from lib.ui.alerts import marks
 from lib.ui.charts import base as charts
 from lib.ui.live_chart import live_chart
+from lib.ui.table import FEW_ROWS, localised, table
 from lib.window import Window
 
+__all__ = ["FEW_ROWS", "before", "figures", "localised", "percent", "table", "trend"]
+
 Build = Callable[..., charts.Figure]
-FEW_ROWS = 20
-"""So many rows are shown whole; a longer table scrolls."""
 
 
 def trend(
@@ -77,48 +78,6 @@ def _deploys(window: Window) -> list[tuple[Any, str]]:
 def percent(frame: pd.DataFrame, window: Window, **more: Any) -> charts.Figure:
     """Lines of ratios (0–1), drawn as percentages."""
     return charts.lines(frame * 100, window, **{**more, "unit": "%"})
-
-
-def table(
-    frame: pd.DataFrame, *, key: str, topic: str, columns: Mapping[str, Any] | None = None, select: bool = False,
-    height: int | None = None,
-) -> pd.Series[Any] | None:  # fmt: skip
-    """Rows to sort and search, times on the viewer's clock, with a CSV of all of them. Gives the row chosen by a click.
-
-    The columns that `columns` names come first, in its order. `height` (px) is for a table of more rows than that holds.
-    """
-    shown = _visible(localised(frame))
-    named = [name for name in columns or () if name in shown]
-    order = [*named, *(name for name in shown.columns if name not in named)]
-    more: dict[str, Any] = (
-        {"height": "content"} if len(frame) <= FEW_ROWS and not height else {"height": height or "auto"}
-    )
-    if select:
-        more |= {"on_select": "rerun", "selection_mode": "single-row"}
-    event = st.dataframe(
-        shown, key=key, hide_index=True, column_order=order, column_config=dict(columns or {}), width="stretch",
-        placeholder=text.NONE, **more,
-    )  # fmt: skip
-    window = time_range.time_window()
-    st.download_button(
-        f"CSV, {text.rows(len(frame))}", lambda: text.csv_bytes(shown), text.csv_name(topic, window), "text/csv",
-        key=f"csv_{key}", type="tertiary", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
-    rows = event["selection"]["rows"] if select else []
-    return frame.iloc[rows[0]] if rows and rows[0] < len(frame) else None
-
-
-def localised(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its UTC times on the viewer's clock."""
-    zone = clock.display_zone()
-    times = {c: frame[c].dt.tz_convert(zone) for c in frame.columns if isinstance(frame[c].dtype, pd.DatetimeTZDtype)}
-    return frame.assign(**times)
-
-
-def _visible(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with what could steer or reorder its foreign texts made visible."""
-    texts = [c for c in frame.columns if pd.api.types.is_object_dtype(frame[c]) or frame[c].dtype == "str"]
-    return frame.assign(**{c: frame[c].map(lambda v: text.visible(v) if isinstance(v, str) else v) for c in texts})
 
 
 def figures(items: Sequence[tuple[str, str, str, str]]) -> None:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from lib.ui import cache, text
 from lib.ui import time_range as tr
-from lib.ui.clock import ZONE_KEY, ZONES, browser_zone, chosen_zone, local
+from lib.ui.clock import ZONE_KEY, ZONES, browser_zone, chosen_zone, display_zone, local, now, stamp
 from lib.ui.runtime import current
 from lib.window import CALENDAR_PRESETS, PRESETS
 
-KEYS = "`t` time range · `p` pause · `/` search · `?` these keys"
+KEYS = "`t` time range · `p` pause · `/` search · `n` `N` next and previous error · `?` these keys"
 
 
 def controls() -> None:
@@ -27,6 +27,13 @@ def controls() -> None:
         _refresh_controls()
         with st.popover("", icon=":material/keyboard:", key="keys", type="tertiary", help="Keys (?)"):
             st.markdown(KEYS)
+
+
+def printed_line() -> str:
+    """What stands on top of a printed page instead of the controls: which range, in which zone, printed when."""
+    window = tr.time_window()
+    span = f"{stamp(window.start)} – {stamp(window.end)} {display_zone()}"
+    return f"Halo Ops · {text.esc_md(span)} · printed from the state of {text.esc_md(stamp(now()))}"
 
 
 def _icon_button(icon: str, key: str, words: str, action: object, *, disabled: bool = False, on: bool = False) -> None:

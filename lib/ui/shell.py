@@ -7,7 +7,7 @@ from lib.ui.header import header
 from lib.ui.header_alerts import ICON, TITLE
 from lib.ui.identity import person
 from lib.ui.menu import chosen_page
-from lib.ui.range_controls import controls, kept_in_address
+from lib.ui.range_controls import controls, kept_in_address, printed_line
 from lib.ui.skin import skin
 
 st.set_page_config(TITLE, ICON, layout="wide", initial_sidebar_state="auto")
@@ -23,4 +23,6 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         header()
 if time_range.must_repair():
     st.rerun()
+with st.container(key="printed"):
+    st.caption(printed_line())
 page.run()

@@ -2,6 +2,8 @@
 const KEYS = {
   "t": ".st-key-range_popover button",
   "p": ".st-key-pause button",
+  "n": ".st-key-next_error button",
+  "N": ".st-key-previous_error button",
   "?": ".st-key-keys button",
 };
 

@@ -82,8 +82,8 @@ def test_errors_shows_the_last_hour_and_marks_the_new_pattern(page: AppTest) -> 
     assert metrics(test)["Errors, last hour"] == "9"
     assert metrics(test)["Requests failed, last hour"] == "9.1 %"
     assert dict(zip(patterns["pattern"], patterns["is_new"], strict=True)) == {
-        "HaloPSA rejected lead <id>": True,
-        "Token refresh failed: invalid_client": False,
+        "HaloPSA rejected lead <id>": "★ new",
+        "Token refresh failed: invalid_client": "",
     }
 
 
