@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-
-from lib.errors import SettingsError
 
 PREFIX = "HALO_OPS_"
 
@@ -22,6 +21,13 @@ def setting(
     return Field(default, description=help_text, json_schema_extra={"unit": unit}, validation_alias=alias, ge=ge, le=le)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for the value of a file that could not be read, so that this is told with all other problems."""
+
+    said: str
+
+
 class FileSource(PydanticBaseSettingsSource):
     """`<NAME>_FILE` names a file that holds the value, as orchestrators mount secrets."""
 
@@ -32,7 +38,13 @@ class FileSource(PydanticBaseSettingsSource):
                 try:
                     return Path(path).read_text(encoding="utf-8").strip(), name, False
                 except OSError as error:
-                    raise SettingsError(f"{name}_FILE: {path} cannot be read ({error.strerror})") from error
+                    return (
+                        Unreadable(f"the file {path} that {name}_FILE names cannot be read ({error.strerror})"),
+                        name,
+                        False,
+                    )
+                except UnicodeDecodeError:
+                    return Unreadable(f"the file {path} that {name}_FILE names is not text in UTF-8"), name, False
         return None, field_name, False
 
     def __init__(self, settings_cls: type[BaseSettings], environment: dict[str, str]) -> None:

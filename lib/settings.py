@@ -20,7 +20,7 @@ from lib.setting_channels import AlertChannels
 from lib.setting_origins import AT_START, origins
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_rules import RuleSettings
-from lib.setting_sources import PREFIX, FileSource, setting, variable_names
+from lib.setting_sources import PREFIX, FileSource, Unreadable, setting, variable_names
 from lib.setting_watch import Watched
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -198,6 +198,14 @@ class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings, Watched):
                 "must be 127.0.0.1, ::1 or localhost: without HALO_OPS_SIGN_IN every other address is refused"
             )
         return address
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _file_was_read(cls, value: Any) -> Any:
+        """Last, so that it is asked first: no other check meets the value of a file that could not be read."""
+        if isinstance(value, Unreadable):
+            raise ValueError(value.said)  # noqa: TRY004 - pydantic gathers these
+        return value
 
 
 def load(**overrides: Any) -> Settings:

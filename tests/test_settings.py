@@ -60,13 +60,18 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch,
     assert (loaded.port, loaded.job) == (9001, "from-file")
 
 
-def test_every_problem_is_listed_at_once_by_the_name_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_is_listed_at_once_by_the_name_that_was_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HALO_OPS_PORT", "eight")
     monkeypatch.setenv("HALO_OPS_ZONE", "Mars/Olympus")
     monkeypatch.setenv("HALO_OPS_ADDRESS", "0.0.0.0")
     monkeypatch.setenv("HALO_OPS_SCRAPE_TARGETS", "localhost:3000/metrics")
     monkeypatch.setenv("HALO_OPS_LOG_FILES", "logs/combined*.log")
     monkeypatch.setenv("LOG_LEVEL", "loud")
+    monkeypatch.setenv("ES_PASSWORD_FILE", "/no/such/file")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("HALO_OPS_JOB_FILE", str(tmp_path / "binary"))
 
     with pytest.raises(SettingsError) as refused:
         settings.load()
@@ -74,8 +79,10 @@ def test_every_problem_is_listed_at_once_by_the_name_that_was_set(monkeypatch: p
     problems = str(refused.value).splitlines()
     named = {line.partition(":")[0] for line in problems}
     assert named == {
-        "HALO_OPS_PORT", "HALO_OPS_ZONE", "HALO_OPS_ADDRESS", "HALO_OPS_SCRAPE_TARGETS", "HALO_OPS_LOG_FILES", "LOG_LEVEL",
+        "HALO_OPS_PORT", "HALO_OPS_ZONE", "HALO_OPS_ADDRESS", "HALO_OPS_SCRAPE_TARGETS", "HALO_OPS_LOG_FILES", "LOG_LEVEL", "ES_PASSWORD",
+        "HALO_OPS_JOB",
     }  # fmt: skip
+    assert "ES_PASSWORD: the file /no/such/file that ES_PASSWORD_FILE names cannot be read" in str(refused.value)
 
 
 def test_a_secret_is_shown_only_as_set_or_unset(monkeypatch: pytest.MonkeyPatch) -> None:
