@@ -109,7 +109,10 @@ def outages() -> None:
 def body() -> None:
     with panel("Now"):
         now()
-    with panel("Uptime by the hour and day", help="The worst instance of each check. Empty: nobody watched."):
+    with panel(
+        "Uptime by the hour and day",
+        help="The worst instance of each check. ▲ down, ◆ partly down; empty: nobody watched.",
+    ):
         bars()
     with panel("Outages"):
         outages()

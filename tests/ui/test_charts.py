@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib.ui import cards
-from lib.ui.charts import base
+from lib.ui.charts import base, health
 from lib.ui.live_chart import encoded
 from lib.window import Window
 
@@ -121,3 +121,11 @@ def test_a_name_keeps_its_colour_whoever_stands_beside_it() -> None:
 
     assert alone["line"]["color"] == stacked["marker"]["color"]
     assert p95["line"]["color"] != alone["line"]["color"]
+
+
+def test_an_hour_that_was_down_has_a_shape_as_well_as_a_colour() -> None:
+    hours = pd.DataFrame(
+        {"check": "database", "ts": index(3), "uptime": [1.0, 0.5, 0.0], "status": ["ok", "warning", "critical"]}
+    )
+
+    assert health.uptime(hours)["data"][0]["text"] == [["", "◆", "▲"]]
