@@ -14,7 +14,7 @@ import streamlit as st
 
 from lib.http import PLOTLY_URL
 from lib.ui import time_range
-from lib.ui.alerts import marks
+from lib.ui.alerts import maintenance, marks
 from lib.ui.charts.base import Figure, local_text, tokens
 from lib.ui.clock import display_zone
 from lib.window import Window
@@ -37,11 +37,13 @@ def live_chart(
     """Draws a figure of lib.ui.charts. `alt` says in words what it shows; `key` is unique on the page.
 
     On a time axis, a drag sets the page's range and a double click goes back to the range before, and alerts are marked:
-    shaded while one of `rules` fired (by name unless it is in `named`), a strip at the foot for every other. `window` is for
-    an axis without a range of its own; a figure that is not about what really happened is not `marked`.
+    shaded while one of `rules` fired (by name unless it is in `named`) or was silenced, a strip at the foot for every other.
+    `window` is for an axis without a range of its own; a figure that is not about what really happened is not `marked`.
     """
     zoomable = figure["layout"].get("xaxis", {}).get("type") == "date"
     shown = (window or _shown(figure)) if zoomable and marked else None
+    if shown is not None:
+        maintenance.mark(figure, shown, rules=rules)
     if shown is not None and (
         fired := marks.mark(figure, shown, rules=rules, named=named, others=height >= STRIP_FROM)
     ):

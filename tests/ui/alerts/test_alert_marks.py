@@ -13,12 +13,15 @@ import orjson
 import pandas as pd
 import pytest
 
+from lib.alerts.matchers import read
 from lib.alerts.rules import load_rules
+from lib.alerts.silences import create
+from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
 from lib.state.database import State, sqlite_url
 from lib.state.migrate import open_state
 from lib.ui import cache, runtime
-from lib.ui.alerts import marks
+from lib.ui.alerts import maintenance, marks
 from lib.ui.charts import base as charts
 from lib.window import Window
 from tests.alerts.seeded import alert, ended, put
@@ -178,3 +181,22 @@ def test_without_a_state_database_a_chart_stays_as_it_is() -> None:
     assert marks.mark(figure, HOUR, rules=("HighErrorRate",)) == ""
 
     assert figure == chart()
+
+
+def test_a_chart_is_shaded_in_the_colour_of_maintenance_while_its_rule_was_silenced(past: State) -> None:
+    who = Actor("anna@example.com", Role.OPERATOR, Via.OIDC)
+    started = datetime.now(UTC) - 20 * MINUTE
+    with past.writing() as session:
+        for text in ('alertname="HighErrorRate"', 'alertname="QueueBacklog"', 'alertname="HighErrorRate",instance="a"'):
+            create(
+                session, who, read(text), starts_at=started, ends_at=started + 60 * MINUTE, reason="deploy", now=started
+            )
+    window = Window(started - 10 * MINUTE, started + 20 * MINUTE, "UTC")
+    figure: charts.Figure = {"data": [], "layout": charts.layout(window)}
+
+    maintenance.mark(figure, window, rules=("HighErrorRate",))
+
+    shade = figure["layout"]["shapes"][0]
+    assert shade["fillcolor"].startswith("@maintenance/")
+    assert shade["path"].count("M") == 1
+    assert [words["text"] for words in figure["layout"]["annotations"]] == ["✚ silenced"]
