@@ -92,7 +92,7 @@ def _drawn(
     event = st.dataframe(
         shown, key=key, hide_index=True, column_config=dict(columns or {}), width="stretch", placeholder=text.NONE,
         column_order=[*named, *(name for name in shown.columns if name not in named)], alt=topic.capitalize(),
-        **{"on_select": "rerun", "selection_mode": _ROW if select else _CELL, **more},
+        **{"on_select": "rerun", "selection_mode": [_ROW, _CELL] if select else _CELL, **more},
     )  # fmt: skip
     if keep:
         return ids.index(held) if held in ids else None
@@ -101,7 +101,7 @@ def _drawn(
 
 def _place(selection: Mapping[str, Any], rows: int) -> int | None:
     """The chosen row; a table may have become shorter since."""
-    found = [*selection["rows"], *(cell[0] for cell in selection["cells"])]
+    found = [*(cell[0] for cell in selection.get("cells", ())), *selection.get("rows", ())]
     return int(found[0]) if found and found[0] < rows else None
 
 
