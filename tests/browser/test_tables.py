@@ -40,7 +40,7 @@ def click_cell(page: Page, table: str, row: int) -> None:
     page.mouse.click(box["x"] + 120, box["y"] + 35 * (row + 1) + 17)
 
 
-def test_a_click_opens_a_pattern_the_address_keeps_it_and_a_key_goes_on(seeded: str, visit: Visit, poll: Poll) -> None:
+def test_a_click_opens_a_pattern_the_address_keeps_it_and_the_keys_go_on(seeded: str, visit: Visit, poll: Poll) -> None:
     page = visit(f"{seeded}/errors?{HOURS}", charts=2)
 
     click_cell(page, "patterns", 0)
@@ -50,6 +50,10 @@ def test_a_click_opens_a_pattern_the_address_keeps_it_and_a_key_goes_on(seeded: 
 
     page.keyboard.press("n")
     poll(lambda: "pattern_id=" in page.url and page.url.partition("pattern_id=")[2] != first)
+
+    expect(page.get_by_role("button", name="Previous (N)")).to_be_enabled()
+    page.keyboard.press("N")
+    poll(lambda: page.url.partition("pattern_id=")[2] == first)
 
     linked = visit(page.url, charts=2)
     expect(linked.get_by_text("Newest record of the pattern")).to_be_visible()
