@@ -123,24 +123,28 @@ def test_a_glob_that_names_nothing_says_what_is_there(stores: Stores, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("line", "grade", "said"),
-    [
-        ({"timestamp": now(seconds=2), "level": "INFO", "message": "m"}, Grade.OK, "newest record"),
-        ({"timestamp": now(hours=2), "level": "INFO", "message": "m"}, Grade.WARNING, "s old"),
-        ({"timestamp": now(hours=-2), "level": "INFO", "message": "m"}, Grade.WARNING, "s ahead of now"),
-        ("plain text", Grade.WARNING, "no line is JSON"),
-    ],
+    ("age_s", "grade", "said"),
+    [(2, Grade.OK, "newest record"), (7200, Grade.WARNING, "s old"), (-7200, Grade.WARNING, "s ahead of now")],
 )
 def test_a_followed_file_is_told_by_its_newest_record(
-    stores: Stores, tmp_path: Path, line: object, grade: Grade, said: str
+    stores: Stores, tmp_path: Path, age_s: int, grade: Grade, said: str
 ) -> None:
-    text = line if isinstance(line, str) else json.dumps(line)
-    (tmp_path / "combined.log").write_text(f"{text}\n", encoding="utf-8")
+    line = json.dumps({"timestamp": now(seconds=age_s), "level": "INFO", "message": "m"})
+    (tmp_path / "combined.log").write_text(f"{line}\n", encoding="utf-8")
 
     row = run("log_files", stores, log_files=(f"{tmp_path}/combined*.log",))[0]
 
     assert row.grade is grade, row
     assert said in row.said
+
+
+def test_a_followed_file_without_a_record_says_so(stores: Stores, tmp_path: Path) -> None:
+    (tmp_path / "combined.log").write_text("plain text\n", encoding="utf-8")
+
+    row = run("log_files", stores, log_files=(f"{tmp_path}/combined*.log",))[0]
+
+    assert row.grade is Grade.WARNING, row
+    assert "no line is JSON" in row.said
 
 
 def test_error_log_beside_combined_log_counts_every_error_twice(stores: Stores, tmp_path: Path) -> None:

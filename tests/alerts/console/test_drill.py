@@ -217,9 +217,14 @@ def test_a_drill_outlives_its_process_and_ends_as_it_would_have(world: World) ->
     assert (figures, switched_early) == ([0, 1, 1, 1], [])
     assert world.switched == [True, False]
     assert after.drill is not None and (after.drill.who, after.drill.why) == ("ann", "it was fired and told")
+    until(lambda: _kept(world)[1] is not None)  # it is over here first, and kept as such in the next moment
+    assert _kept(world) == ("it was fired and told", world.now)
+
+
+def _kept(world: World) -> tuple[str, datetime | None]:
     with world.state.reading() as session:
-        [kept] = session.scalars(select(DrillRow)).all()
-        assert (kept.why, kept.over) == ("it was fired and told", world.now)
+        row = session.scalars(select(DrillRow)).one()
+        return row.why, row.over
 
 
 def test_what_was_left_on_for_too_long_is_switched_off_and_not_on_again(world: World) -> None:
