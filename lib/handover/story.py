@@ -88,7 +88,7 @@ def _deploys(stores: Stores, window: Window) -> Rows:
         after = f" after {row['before']}" if row["before"] else ""
         rows.append((row["ts"], DEPLOY, f"version {row['version']}{after}", "", "system"))
     for row in _rows(system.restarts(stores, window)):
-        rows.append((row["ts"], DEPLOY, f"{row['instance']} started", "", "system"))
+        rows.append((row["ts"], DEPLOY, f"{row['instance'] or 'A process'} started", "", "system"))
     return rows
 
 

@@ -239,7 +239,7 @@ def _told(part: Callable[[Stores, Window], list[Change]], stores: Stores, window
 
 def _restarts(stores: Stores, window: Window) -> list[Change]:
     found = system.restarts(stores, window)
-    return [(r.ts, "restart", f"{r.instance} started", "system") for r in found.itertuples()]
+    return [(r.ts, "restart", f"{str(r.instance) or 'A process'} started", "system") for r in found.itertuples()]
 
 
 def _new_patterns(stores: Stores, window: Window) -> list[Change]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lib.errors import SourceUnavailable
+from lib.metrics.duckdb import DuckMetrics
 from lib.signals import overview
 from lib.stores import Stores
 from lib.window import Window
-from tests.seed import HOUR, NOW, WHOLE
+from tests.seed import DEPLOY, HOUR, NOW, WHOLE, empty_stores, samples
 
 
 class Down:
@@ -84,3 +87,16 @@ def test_changes_that_cannot_be_known_are_said_to_be_missing(busy: Stores) -> No
 
     assert found.iloc[0]["what"] == "metrics does not answer: not all is listed"
     assert "version" in found["kind"].tolist()
+
+
+def test_a_process_without_an_instance_is_among_what_changed(tmp_path: Path) -> None:
+    pushed = (("__name__", "process_start_time_seconds"), ("job", "crm"))
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.metrics, DuckMetrics)
+        stores.metrics.append(samples({pushed: np.array(DEPLOY.timestamp())}))
+
+        found = overview.changes(stores, WHOLE)
+
+    assert found[["ts", "kind", "what"]].to_dict("records") == [
+        {"ts": DEPLOY, "kind": "restart", "what": "A process started"}
+    ]
