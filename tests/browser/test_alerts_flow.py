@@ -71,13 +71,15 @@ def night(
 ) -> Iterator[Night]:
     folder: Path = tmp_path_factory.mktemp("night")
     (folder / "rules.yml").write_text(RULES, encoding="utf-8")
+    (folder / "own.yml").write_text("groups: []\n", encoding="utf-8")  # the shipped ones may be open at some hour
     World.told = []
     world = ThreadingHTTPServer(("127.0.0.1", 0), World)
     threading.Thread(target=world.serve_forever, daemon=True).start()
     place = f"127.0.0.1:{world.server_port}"
     settings = {
         "HALO_OPS_SCRAPE_TARGETS": f"http://{place}/metrics", "HALO_OPS_SCRAPE_INTERVAL_S": "1",
-        "HALO_OPS_RULES_FILE": str(folder / "rules.yml"), "SLACK_WEBHOOK_URL": f"http://{place}/hook",
+        "HALO_OPS_RULES_FILE": str(folder / "rules.yml"), "HALO_OPS_OWN_RULES_FILE": str(folder / "own.yml"),
+        "SLACK_WEBHOOK_URL": f"http://{place}/hook",
         "HALO_OPS_ALERT_PRIVATE_HOSTS": place, "HALO_OPS_PUBLIC_URL": "https://ops.example.com",
     }  # fmt: skip
     with app_server(folder / "data", **settings) as url:
