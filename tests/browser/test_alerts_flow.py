@@ -33,13 +33,15 @@ groups:
           group_by: alertname,queue_name
 """
 _LINK = re.compile(r"/alerts\?alert=[0-9a-f]+")
+_SILENCE = re.compile(r"/alerts\?silence=[^|>\s]+")
 
 
 class Night(NamedTuple):
-    """The dashboard's address, and the path that the Slack message leads to."""
+    """The dashboard's address, and the paths that the Slack message leads to: the alert, and a silence of it."""
 
     url: str
     path: str
+    silence: str
 
 
 class World(BaseHTTPRequestHandler):
@@ -84,12 +86,10 @@ def night(
     }  # fmt: skip
     with app_server(folder / "data", **settings) as url:
         deadline = time.monotonic() + 45
-        while not (
-            links := [link for text in World.told if "=leads" in text for link in _LINK.findall(html.unescape(text))]
-        ):
+        while not (told := [html.unescape(text) for text in World.told if "=leads" in text and _LINK.search(text)]):
             assert time.monotonic() < deadline, "nobody was told"
             time.sleep(0.2)
-        yield Night(url, links[0])
+        yield Night(url, _LINK.findall(told[0])[0], _SILENCE.findall(told[0])[0])
     world.shutdown()
     world.server_close()
 
@@ -102,6 +102,39 @@ def phone(browser: Browser) -> Iterator[Page]:
     )
     yield context.new_page()
     context.close()
+
+
+def test_the_silence_link_of_a_notice_opens_the_filled_form_with_what_it_hits(
+    night: Night, page: Page, visit: Visit
+) -> None:
+    visit(f"{night.url}{night.silence}")
+
+    expect(page.get_by_label("all must match", exact=False)).to_have_value(re.compile('queue_name="leads"'))
+    expect(page.get_by_text("1 of 2 open alerts")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label("Why (needed)")).to_have_count(0)
+
+
+def test_the_time_line_tells_each_step_up_to_the_answer_of_slack(night: Night, page: Page, visit: Visit) -> None:
+    visit(f"{night.url}{night.path}&refresh=10s")
+
+    line = page.locator("[class*=st-key-line_]")
+    expect(line.filter(has_text="accepted with 200")).to_contain_text(re.compile("sent.*slack", re.DOTALL))
+    every = " ".join(line.all_inner_texts())
+    steps = "pending.*firing.*queued.*slack.*first of its group.*sent.*slack.*accepted with 200"
+    assert re.search(steps, every, re.DOTALL), every
+    expect(page.get_by_text("fires at > 1\u202f000 items").first).to_be_visible()
+
+
+def test_what_fires_is_marked_on_the_charts_of_its_topic_and_on_others(night: Night, page: Page, visit: Visit) -> None:
+    visit(f"{night.url}/queues?range=5m&refresh=10s", charts=1)
+    own = page.locator(".live-chart[aria-label*='Alerts: QueueBacklog']").first
+    expect(own).to_be_visible()
+    expect(own.locator(".shapelayer path[d$=Z]")).to_have_count(1)  # the shade; a limit's line has no end to close
+
+    visit(f"{night.url}/explore?range=5m&refresh=10s&expr=up", charts=1)
+    other = page.locator(".live-chart[aria-label*='Alerts: QueueBacklog']").first
+    expect(other.locator(".xy2 path.point").first).to_be_attached()  # the strip stands on an axis of its own
 
 
 def test_from_the_link_on_a_phone_to_acknowledged_and_silenced(night: Night, phone: Page) -> None:
