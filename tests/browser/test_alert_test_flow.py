@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import fault_server as faults
+from tests.browser.conftest import until
 from tests.fault_server import FaultServer
 from tests.mail_server import mail_server
 
@@ -18,6 +19,61 @@ HOSTILE = (
     "<img src=http://evil.example/a.png onerror=document.title='owned'><script>document.title='owned'</script>"
     "![x](http://evil.example/b.png) :red[z] <!channel> <http://evil.example|ok>"
 )
+
+
+RULES = """
+groups:
+  - name: halo_ops
+    interval: 1s
+    rules:
+      - alert: Drill
+        expr: halo_ops_drill > 0
+        for: 2s
+        labels: {severity: info}
+        annotations: {summary: "A drill: nothing is wrong"}
+"""
+
+
+def test_a_drill_is_watched_from_pending_to_told_and_ended_by_hand(
+    app_server: Callable[..., AbstractContextManager[str]], tmp_path: Path, visit: Callable[..., Page]
+) -> None:
+    (tmp_path / "own.yml").write_text(RULES, encoding="utf-8")
+    with FaultServer() as slack:
+        slack.says("/hook", faults.answer(b"ok", 200))
+        environment = {
+            "SLACK_WEBHOOK_URL": slack.url("/hook"), "HALO_OPS_ALERT_PRIVATE_HOSTS": slack.instance,
+            "HALO_OPS_OWN_RULES_FILE": str(tmp_path / "own.yml"), "HALO_OPS_SCRAPE_INTERVAL_S": "1",
+        }  # fmt: skip
+        with app_server(tmp_path / "data", **environment) as url:
+            page = visit(f"{url}/alert-test?alert_test=Drill")
+            page.get_by_role("button", name="Begin the drill").click()
+            page.get_by_role("dialog").get_by_label("Your name").fill("ann")
+            page.get_by_role("button", name="Use this name").click()
+            expect(page.get_by_text("Something is wrong on purpose")).to_be_visible()
+            accepted = page.get_by_test_id("stMetric").filter(has_text="Slack accepted")
+            expect(accepted).to_contain_text("+0:", timeout=60_000)
+            page.get_by_role("button", name="End it now").click()
+            expect(page.get_by_text("Over", exact=False).first).to_be_visible(timeout=60_000)
+            expect(page.get_by_test_id("stMetric").filter(has_text="Slack told of the end")).to_contain_text("+")
+            bodies = [request.body.decode() for request in slack.requests]
+
+    assert ["FIRING: Drill" in body for body in bodies] == [True, False]
+    assert "RESOLVED after" in bodies[1]
+
+
+def test_a_course_of_events_is_played_and_its_messages_seen(
+    app_server: Callable[..., AbstractContextManager[str]], tmp_path: Path, visit: Callable[..., Page]
+) -> None:
+    with app_server(tmp_path) as url:
+        page = visit(f"{url}/alert-test?alert_test=Scenarios")
+        expect(page.get_by_text("6 messages", exact=False).first).to_be_visible()
+
+        page.get_by_role("radio", name="Silence").click()
+        expect(page.get_by_text("See the", exact=False)).to_be_visible()
+        page.get_by_text("See the", exact=False).click()
+
+        drawn = page.frame_locator("iframe[title='The message in Slack']")
+        expect(drawn.locator("body")).to_contain_text("[TEST]")
 
 
 def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(
@@ -56,9 +112,14 @@ def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(
             expect(page.locator(".st-key-receipt_slack_1")).to_contain_text("make a new one in Slack")
             expect(page.locator(".st-key-receipt_email_1")).to_contain_text("Accepted")
             title = page.title()
+            for sent in range(2, 6):  # five a minute are the limit
+                page.get_by_role("button", name="Send [TEST]").click()
+                until(lambda sent=sent: len(mail.taken) == sent, page)
+            expect(page.get_by_text("5 tests a minute are the limit: next test in")).to_be_visible()
+            expect(page.get_by_role("button", name="Send [TEST]")).to_be_disabled()
 
     assert sent_before == 0
     assert sandbox == ""
-    assert [to for to, _ in mail.taken] == [["ops@example.com"]]
-    assert (len(slack.requests), foreign) == (1, [])
+    assert [to for to, _ in mail.taken] == 5 * [["ops@example.com"]]
+    assert (len(slack.requests), foreign) == (5, [])
     assert "owned" not in title
