@@ -64,6 +64,16 @@ def test_a_limit_is_changed_seen_replayed_saved_and_taken_back(
     expect(limit).to_have_value("0.05")
 
 
+def test_a_replay_says_how_far_it_is_and_is_cancelled(rules_server: str, visit: Callable[..., Page]) -> None:
+    page = visit(f"{rules_server}/rules?rule=SlowResponseTime&rule_view=Replay&replay_days=30")
+    page.get_by_test_id("stButton").get_by_role("button", name="Replay").click()
+
+    expect(page.get_by_test_id("stProgress")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_text("Cancelled.")).to_be_visible()
+
+
 def test_a_click_on_a_row_opens_the_rule_and_the_way_back_leads_to_the_list(
     rules_server: str, visit: Callable[..., Page]
 ) -> None:
