@@ -24,8 +24,8 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, app_server: Serve) -> Itera
         fill(stores)
         assert isinstance(stores.logs, DuckLogs)
         rows = [
-            record(NOW - timedelta(minutes=5), "HTTP", event="http.request", method="GET", route=f"/api/r{n}",
-                   status=200, duration_ms=5.0)
+            record(NOW - timedelta(minutes=5), message="HTTP Request", method="GET", route=f"/api/r{n}", status=200,
+                   duration_ms=5.0)
             for n in range(12)
         ]  # fmt: skip
         stores.logs.write(batch([row | {"id": f"more{n}"} for n, row in enumerate(rows)]))
@@ -66,3 +66,31 @@ def test_a_click_on_any_other_table_shows_the_row_whole_as_json(seeded: str, vis
     click_cell(page, "versions", 0)
 
     expect(page.locator("[data-testid=stCode]").filter(has_text='"version"')).to_be_visible()
+
+
+def test_a_long_table_is_filtered_by_words_in_its_file_and_its_address_too(
+    seeded: str, visit: Visit, poll: Poll
+) -> None:
+    page = visit(f"{seeded}/performance?{HOURS}", charts=6)
+    expect(page.get_by_text("CSV, 14 rows")).to_be_visible()
+
+    page.get_by_role("textbox", name="Filter 14 rows").fill("API/r1")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("Showing 3 of 14")).to_be_visible()
+    poll(lambda: "find_routes=API" in page.url)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV, 3 rows").click()
+    lines = saved.value.path().read_text("utf-8-sig").splitlines()
+    assert sorted(line.split(",")[1] for line in lines[1:]) == ["/api/r1", "/api/r10", "/api/r11"]
+
+    linked = visit(page.url, charts=6)
+    expect(linked.get_by_text("Showing 3 of 14")).to_be_visible()
+    expect(linked.get_by_role("textbox", name="Filter 14 rows")).to_have_value("API/r1")
+
+    linked.get_by_role("textbox", name="Filter 14 rows").fill("nowhere")
+    linked.keyboard.press("Enter")
+    linked.get_by_role("button", name="Clear the filter").click()
+
+    expect(linked.get_by_text("CSV, 14 rows")).to_be_visible()
+    poll(lambda: "find_routes" not in linked.url)
