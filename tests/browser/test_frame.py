@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lib.ui.pages import PAGES, Entry
 
@@ -48,10 +48,17 @@ def test_the_range_survives_a_change_of_page_and_is_in_its_address(wall: str, vi
 
 
 def test_a_link_that_is_clicked_before_the_controls_are_there_loses_nothing(wall: str, page: Page, poll: Poll) -> None:
-    page.route("**/*Selectbox*.js", lambda route: (page.wait_for_timeout(3000), route.continue_()))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/*Selectbox*.js", hold, times=1)
     page.goto(f"{wall}/?range=3h&refresh=Off&zone=UTC&compare=true")
 
     page.get_by_role("link", name="States").click()
+    poll(lambda: held)
+    held[0].continue_()
 
     kept = ("/states?", "range=3h", "refresh=Off", "zone=UTC", "compare=true")
     poll(lambda: all(part in page.url for part in kept))

@@ -15,6 +15,7 @@ import streamlit as st  # noqa: E402 - the project's root comes first on the pat
 
 from lib import http, settings  # noqa: E402
 from lib.status import GapStatus, ImportStatus, TargetStatus, WorkerStatus  # noqa: E402
+from lib.stores import Stores  # noqa: E402
 from lib.ui import pages, runtime  # noqa: E402
 
 pages.PAGES = (
@@ -41,7 +42,8 @@ SETTINGS = settings.load(demo=True)
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    runtime.install(runtime.Runtime(SETTINGS, cast("Any", None), status))
+    nowhere = cast("Any", None)
+    runtime.install(runtime.Runtime(SETTINGS, Stores(nowhere, nowhere, nowhere), status))
     yield
 
 
