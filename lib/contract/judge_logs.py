@@ -33,6 +33,7 @@ _SAME = [
     "message",
     "request_id",
     "lead_id",
+    "source",
     "url",
     "status",
     "duration_ms",

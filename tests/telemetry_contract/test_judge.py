@@ -200,6 +200,13 @@ def test_two_records_of_one_request_are_normal_and_said_to_be(stores: Stores) ->
     assert found["every record: message"].verdict is OK
 
 
+def test_runs_of_two_sources_that_end_in_the_same_ms_are_not_one_that_is_there_twice(stores: Stores) -> None:
+    run = {"message": "Data Synchronization Completed", "event": "sync.completed"}
+    logged(stores, [record(at, **run, source=source) for at in every(300) for source in ("apollo", "zoominfo")])
+
+    assert judged(stores)["Data Synchronization Completed"].verdict is OK
+
+
 @pytest.mark.parametrize(
     ("rows", "item", "said"),
     [
