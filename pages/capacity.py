@@ -14,6 +14,7 @@ from lib.ui.runtime import current
 from lib.window import DAY, Window
 
 WEEKS = 4
+LAST_WEEKS = f"the last {WEEKS} weeks"
 LINES = {
     "verdict": st.column_config.TextColumn("Verdict", width=110),
     "what": st.column_config.TextColumn("What", width=230),
@@ -70,7 +71,7 @@ def forecast() -> None:
     """When each limit is reached, by the last weeks."""
     found = cache.frame("capacity_forecast", weeks())
     if found.empty:
-        nothing_in_range("Nothing to forecast was measured")
+        nothing_in_range("Nothing to forecast was measured", LAST_WEEKS)
         return
     cards.table(capacity.forecast_rows(found), key="forecast", topic="capacity", columns=FORECAST)
 
@@ -80,7 +81,7 @@ def volume() -> None:
     window = weeks()
     found = cache.frame("daily_log_records", window)
     if found.empty:
-        nothing_in_range("No whole day of log")
+        nothing_in_range("No whole day of log", LAST_WEEKS)
         return
     figure = charts.stacked_bars(found, window)
     live_chart(figure, key="volume", alt="Log records a day over the last four weeks", height=220)

@@ -110,8 +110,11 @@ def _state(
             link(*page)
 
 
-def nothing_in_range(what: str = "Nothing") -> None:
-    """There was none of it in the range; offers the next wider one."""
+def nothing_in_range(what: str = "Nothing", own_range: str = "") -> None:
+    """There was none of it in the range; offers the next wider one, unless the card has a range of its own, named in words."""
+    if own_range:
+        _state("○", f"{text.esc_md(what)} in {own_range}.")
+        return
     wider = time_range.wider()
     action = (f"Show the last {wider}", lambda: time_range.set_range(str(wider))) if wider else None
     _state("○", f"{text.esc_md(what)} in this range.", action=action)

@@ -88,6 +88,16 @@ def test_what_is_kept_too_long_stands_first_and_says_by_how_much(drawn: Drawn) -
     assert first["reason"] == "kept 20 d longer than declared"
 
 
+def test_a_card_over_weeks_does_not_offer_a_wider_range_of_hours(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    assert isinstance(opened.stores.logs, DuckLogs)
+    opened.stores.logs.retain(datetime.now(UTC) + DAY)
+
+    page = drawn("capacity", VERA)
+
+    assert "No whole day of log in the last 4 weeks" in " ".join(one.value for one in page.markdown)
+    assert not [one.label for one in page.button if one.label.startswith("Show the last")]
+
+
 def test_an_admin_applies_the_retention_which_is_recorded_and_shown(drawn: Drawn, opened: wiring.OpenStores) -> None:
     page = drawn("capacity", ANNA)
 
