@@ -266,6 +266,8 @@ def table(settings: Settings) -> list[dict[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "set" if value.get_secret_value() else "unset"
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")  # as its default is written, which is a whole number
     return redact_text(", ".join(value) if isinstance(value, tuple) else str(value))[0]
 
 

@@ -228,3 +228,9 @@ def test_the_table_tells_where_each_value_comes_from(monkeypatch: pytest.MonkeyP
     assert origin["ES_PASSWORD"] == f"file {tmp_path / 'password'} (ES_PASSWORD_FILE)"
     assert origin["HALO_OPS_ZONE"] == "given at the start"
     assert origin["HALO_OPS_DATA_DIR"] == "default"
+
+
+def test_a_value_is_written_as_its_default_is() -> None:
+    rows = settings.table(settings.Settings())
+
+    assert [(row["name"], row["value"]) for row in rows if row["value"] != row["default"]] == []
