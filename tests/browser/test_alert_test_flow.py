@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.fault_server import FaultServer
 from tests.mail_server import mail_server
 
 pytestmark = pytest.mark.browser
+AFTER = re.compile(r"\+\d+:\d\d")
 HOSTILE = (
     "<img src=http://evil.example/a.png onerror=document.title='owned'><script>document.title='owned'</script>"
     "![x](http://evil.example/b.png) :red[z] <!channel> <http://evil.example|ok>"
@@ -51,10 +53,12 @@ def test_a_drill_is_watched_from_pending_to_told_and_ended_by_hand(
             page.get_by_role("button", name="Use this name").click()
             expect(page.get_by_text("Something is wrong on purpose")).to_be_visible()
             accepted = page.get_by_test_id("stMetric").filter(has_text="Slack accepted")
-            expect(accepted).to_contain_text("+0:", timeout=60_000)
+            expect(accepted).to_contain_text(AFTER, timeout=60_000)
+            for step in ("Pending", "Firing"):
+                expect(page.get_by_test_id("stMetric").filter(has_text=step)).to_contain_text(AFTER)
             page.get_by_role("button", name="End it now").click()
-            expect(page.get_by_text("Over", exact=False).first).to_be_visible(timeout=60_000)
-            expect(page.get_by_test_id("stMetric").filter(has_text="Slack told of the end")).to_contain_text("+")
+            expect(page.get_by_text("✓ Over", exact=True)).to_be_visible(timeout=60_000)
+            expect(page.get_by_test_id("stMetric").filter(has_text="Slack told of the end")).to_contain_text(AFTER)
             bodies = [request.body.decode() for request in slack.requests]
 
     assert ["FIRING: Drill" in body for body in bodies] == [True, False]
@@ -69,11 +73,10 @@ def test_a_course_of_events_is_played_and_its_messages_seen(
         expect(page.get_by_text("6 messages", exact=False).first).to_be_visible()
 
         page.get_by_role("radio", name="Silence").click()
-        expect(page.get_by_text("See the", exact=False)).to_be_visible()
-        page.get_by_text("See the", exact=False).click()
+        page.get_by_text("See the 4 messages").click()
 
         drawn = page.frame_locator("iframe[title='The message in Slack']")
-        expect(drawn.locator("body")).to_contain_text("[TEST]")
+        expect(drawn.locator("body")).to_contain_text("[TEST] FIRING")
 
 
 def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(
