@@ -9,18 +9,20 @@ from urllib.parse import urlsplit
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 @dataclass
 class Viewer:
-    """One open page. `refresh_ms` holds how long each refresh took from the request to its last message."""
+    """One open page. Per refresh: `refresh_ms` from the request to its last message, and how many `charts` it brought."""
 
     base_url: str
     page: str
     query: str = ""
     refresh_ms: list[float] = field(default_factory=list)
     received_bytes: list[int] = field(default_factory=list)
+    charts: list[int] = field(default_factory=list)
     fragments: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
@@ -45,6 +47,7 @@ class Viewer:
 
     async def _refresh(self, socket: websockets.ClientConnection) -> None:
         received = 0
+        self.charts.append(0)
         for fragment in list(self.fragments):
             received += await self._run(socket, fragment)
         self.received_bytes.append(received)
@@ -82,10 +85,16 @@ class Viewer:
             self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
         elif kind == "stop_auto_rerun":
             self.fragments.pop(message.stop_auto_rerun.fragment_id, None)
-        elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-            self.failures.append(message.delta.new_element.exception.message)
+        elif kind == "delta":
+            self._note_element(message.delta.new_element)
         elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.failures.append("the page does not compile")
+
+    def _note_element(self, element: Element) -> None:
+        if element.WhichOneof("type") == "exception":
+            self.failures.append(element.exception.message)
+        elif element.bidi_component.component_name == "live_chart" and self.charts:
+            self.charts[-1] += 1
 
 
 async def crowd(base_url: str, pages: list[str], count: int, every_s: float, refreshes: int) -> list[Viewer]:
