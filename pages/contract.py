@@ -1,5 +1,8 @@
 """Telemetry contract: what the dashboard expects of the service, what is missing, and what that silences."""
 
+from datetime import datetime
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -48,7 +51,7 @@ def lines(found: pd.DataFrame) -> None:
             "said": rows["said"],
             "hint": rows["hint"],
             "needed": [_needed(row.alerts, row.cards) for row in rows.itertuples()],
-            "seen": [text.age(seen, moment) for seen in rows["last_seen"]],
+            "seen": [_seen(row, moment) for row in rows.itertuples()],
             "kind": [KINDS[kind] for kind in rows["kind"]],
             "count": rows["count"],
         }
@@ -68,6 +71,11 @@ def lines(found: pd.DataFrame) -> None:
                          height=None if len(rows) <= cards.FEW_ROWS else 620)  # fmt: skip
     if chosen is not None:
         detail(rows.loc[chosen.name])
+
+
+def _seen(row: Any, moment: datetime) -> str:
+    """What was not checked is not said to have never been there."""
+    return text.NONE if row.status == "not checked" else text.age(row.last_seen, moment)
 
 
 def _needed(alerts: int, shown: int) -> str:

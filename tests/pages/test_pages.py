@@ -16,7 +16,7 @@ from lib.metrics.base import MetricStore
 from lib.notes import Note
 from lib.settings import Settings
 from lib.stores import Stores
-from lib.ui import cache, runtime
+from lib.ui import cache, runtime, text
 from lib.ui.pages import PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +101,17 @@ def test_one_dead_source_never_blanks_a_page(
     assert [str(e) for e in test.exception] == []
     assert [e.value for e in test.error] == []
     assert test.title[0].value == next(page.title for page in PAGES if page.url_path == url_path)
+
+
+def test_what_the_contract_could_not_check_is_not_said_to_have_never_been_there(
+    settings: Settings, stores: wiring.OpenStores
+) -> None:
+    test = drawn(settings, replace(stores.stores, metrics=Down("metrics")), "contract")
+
+    lines = next(t.value for t in test.dataframe if "needed" in t.value.columns)
+    unchecked = lines["status"].str.contains("Not checked")
+    assert set(lines.loc[unchecked, "seen"]) == {text.NONE}
+    assert set(lines.loc[~unchecked, "seen"]) == {"never"}
 
 
 def test_a_card_says_that_its_answer_may_be_incomplete_in_the_stores_words(
