@@ -100,7 +100,17 @@ def test_a_quiet_night_says_that_nothing_fires_when_it_was_checked_and_how_many_
 
     assert "No alert fires" in said(page)
     assert "2 rules evaluated" in said(page)
+    assert "✓ OK" in said(page)
     assert not page.error
+
+
+def test_nothing_that_fires_is_no_good_news_of_rules_that_cannot_be_judged(drawn: Drawn, state: State) -> None:
+    put(state, [rule("HighErrorRate", moment()), rule("QueueBacklog", moment(), "error", "cannot connect")])
+
+    page = drawn()
+
+    assert "◆ 1 not judged] No alert fires" in said(page)
+    assert "✓ OK" not in said(page)
 
 
 def test_what_fires_is_said_with_its_value_limit_since_flags_and_who_was_told(drawn: Drawn, state: State) -> None:

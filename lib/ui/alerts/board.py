@@ -65,12 +65,18 @@ def say(found: verdict.Verdict) -> None:
     if not found.total:
         waiting = f", {text.number(found.pending)} pending" if found.pending else ""
         quiet = f", {text.number(found.silenced)} silenced" if found.silenced else ""
-        good = ":gray-badge[○ Unknown]" if found.stalled else ":green-badge[✓ OK]"
-        st.markdown(f"{good} **No alert fires**{waiting}{quiet}. {verdict.watched(found).capitalize()}.")
+        st.markdown(f"{_calm(found)} **No alert fires**{waiting}{quiet}. {verdict.watched(found).capitalize()}.")
     else:
         more = [f"{text.number(count)} {word}" for count, word in (
             (found.acknowledged, "acknowledged"), (found.silenced, "silenced"), (found.pending, "pending")) if count]  # fmt: skip
         st.markdown(" · ".join([verdict.counted(found), *more, verdict.watched(found)]))
+
+
+def _calm(found: verdict.Verdict) -> str:
+    """How far nothing firing is good news: not while nobody looks, nor for rules that cannot be judged."""
+    if found.stalled:
+        return ":gray-badge[○ Unknown]"
+    return f":orange-badge[◆ {text.number(found.unwell)} not judged]" if found.unwell else ":green-badge[✓ OK]"
 
 
 def _rules_to_look_at(found: verdict.Verdict) -> None:
