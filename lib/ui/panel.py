@@ -75,13 +75,17 @@ def _first_time(title: str) -> bool:
 
 
 def _say_stale(questions: list[cache.Asked]) -> None:
-    stale = [q for q in questions if q.stale_for is not None]
-    if stale:
-        oldest = max(stale, key=lambda q: q.stale_for or timedelta(0))
-        since = cache.down_since(oldest.source)
+    """Each source that does not answer, once, with the age of the oldest value that the card has of it."""
+    oldest: dict[str, cache.Asked] = {}
+    for question in questions:
+        if question.stale_for is not None:
+            known = oldest.setdefault(question.source, question)
+            oldest[question.source] = min(known, question, key=lambda one: one.at)
+    for source, question in oldest.items():
+        since = cache.down_since(source)
         when = f" since {clock.local(since):%H:%M:%S}" if since else ""
-        shown = f"{text.esc_md(oldest.source)} does not answer{when}: this is from {text.span(oldest.stale_for)} ago."
-        st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(oldest.source_error))
+        shown = f"{text.esc_md(source)} does not answer{when}: this is from {text.span(question.stale_for)} ago."
+        st.caption(f":orange-badge[◆ Old values] {shown}", help=text.esc_md(question.source_error))
 
 
 def _say_notes(questions: list[cache.Asked]) -> None:
