@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lib.alerts.delivery.dispatch import Plan as Telling
 from lib.alerts.engine.asking import Plan, answer_of, holding
-from lib.alerts.engine.state import Change, Episode, RuleState
+from lib.alerts.engine.state import Change, Episode, Health, RuleState
 from lib.alerts.engine.step import Answer, Data, step
 from lib.alerts.model import AlertState
 from lib.alerts.replay_notices import Notices, Sent
@@ -48,7 +48,7 @@ class Outcome:
     `spans` are the newest alerts in the order of their start, `pending`, `fired` and `resolved` the true numbers.
     `notices` are the newest that would have left, `told` counts all of them by channel and kind; `held` counts episodes
     per reason why nothing left (cooldown, muted, …).
-    `notes` say what the replay could not know.
+    `notes` say what the replay could not know. `seen`: False where its metrics were never there, so that nothing is known.
     """
 
     rule: Rule
@@ -64,6 +64,7 @@ class Outcome:
     held: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     firing_s: float = 0.0
+    seen: bool = True
 
     def by_channel(self) -> Mapping[tuple[str, str], int]:
         """How many notices of which kind would have gone to which channel: {(channel, kind): count}."""
@@ -168,10 +169,11 @@ class Walk:
             if one.state is AlertState.FIRING and one.fired_at is not None
         )
         told = self._notices
+        seen = self._state.ever_seen or self._state.health is not Health.NO_DATA or bool(self._spans)
         return Outcome(
             self._rule, start, end, self._evaluations, self._counts["begun"], self._counts["firing"],
             self._counts["resolved"], tuple(self._spans.values()), tuple(told.sent), dict(told.told), dict(told.held),
-            tuple(self._notes), self._firing_s + open_s,
+            tuple(self._notes), self._firing_s + open_s, seen,
         )  # fmt: skip
 
 

@@ -256,6 +256,13 @@ def test_history_that_is_not_there_is_said(metrics: DuckMetrics) -> None:
     assert found.covered is not None and found.covered.start > NOW - timedelta(days=2)
 
 
+def test_a_rule_whose_metrics_were_never_there_is_not_told_as_quiet(metrics: DuckMetrics) -> None:
+    write_days(metrics, NOW, 1)
+    never, quiet = Rule("Never", "never_sent > 1", group="g"), Rule("Quiet", "queue_size > 1e9", group="g")
+
+    assert [one.seen for one in replayed(metrics, never, quiet, days=1).outcomes] == [False, True]
+
+
 def test_an_empty_store_covers_nothing(metrics: DuckMetrics) -> None:
     found = replayed(metrics, RULES[0], days=7)
 

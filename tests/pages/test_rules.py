@@ -20,6 +20,7 @@ from lib.state import audit
 from lib.ui import cache, clock, identity, runtime, time_range
 from lib.ui.pages import entry
 from lib.ui.rules import listing, replaying
+from lib.ui.text import NONE
 from tests.rule_past import write_days
 
 ROOT = Path(__file__).parents[2]
@@ -275,6 +276,19 @@ def test_the_edited_rule_is_replayed_beside_the_one_in_force(site: Site) -> None
     assert len(now.notices) > 0 and len(edited.notices) == 0
     assert f"In force now: **{len(now.notices)} notices** · Edited: **0 notices**" in said(page)
     assert "History covers 1\\.5 of 7 days" in said(page) or "History covers 1.5 of 7 days" in said(page)
+
+
+def test_a_replay_without_a_sample_is_no_data_and_neither_zero_nor_good_news(site: Site) -> None:
+    page = site.draw(ANNA, rule="SlowResponseTime", rule_view="Replay")
+
+    page = press(page, "Replay")
+    assert page.session_state[replaying._RUN].run.wait(60)
+    page = well(page.run())
+
+    assert "In force now: **no data**" in said(page)
+    assert "Its metrics had no sample in this time" in said(page)
+    assert "would not have been pending" not in said(page) and "Nobody would have been told" not in said(page)
+    assert set(page.table[0].value["In force now"]) == {NONE}
 
 
 def test_a_rule_that_is_gone_and_hostile_names_harm_nothing(site: Site) -> None:

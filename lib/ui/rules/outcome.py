@@ -49,7 +49,10 @@ def result(asked: Asked, found: Replayed) -> None:
 
 
 def _headline(names: Sequence[str], found: Replayed) -> None:
-    counts = [f"{name}: **{_count(one.sent, 'notice')}**" for name, one in zip(names, found.outcomes, strict=True)]
+    counts = [
+        f"{name}: **{_count(one.sent, 'notice') if one.seen else 'no data'}**"
+        for name, one in zip(names, found.outcomes, strict=True)
+    ]
     took = f"{found.took_s:.1f} s" if found.took_s >= 0.1 else "under 0.1 s"
     st.markdown("#### " + " · ".join(counts))
     evaluated = text.number(found.outcomes[0].evaluations)
@@ -90,8 +93,11 @@ def compared(names: Sequence[str], outcomes: Sequence[Outcome]) -> pd.DataFrame:
         lines.append((words, [text.number(one.by_channel().get((channel, kind), 0)) for one in outcomes]))
     for why in [why for why in _HELD if any(one.held.get(why) for one in outcomes)]:
         lines.append((_HELD[why], [text.number(one.held.get(why, 0)) for one in outcomes]))
-    columns = {"": [words for words, _ in lines]}
-    return pd.DataFrame(columns | {name: [row[at] for _, row in lines] for at, name in enumerate(names)})
+    figures = {
+        name: [row[at] if one.seen else text.NONE for _, row in lines]
+        for at, (name, one) in enumerate(zip(names, outcomes, strict=True))
+    }
+    return pd.DataFrame({"": [words for words, _ in lines]} | figures)
 
 
 def timeline(names: Sequence[str], outcomes: Sequence[Outcome], window: Window) -> charts.Figure:
@@ -142,7 +148,10 @@ def _marks(kind: Kind, outcomes: Sequence[Outcome], window: Window) -> list[dict
 
 
 def _alt(names: Sequence[str], found: Replayed) -> str:
-    told = [f"{name} fired {one.fired} times" for name, one in zip(names, found.outcomes, strict=True)]
+    told = [
+        f"{name} fired {one.fired} times" if one.seen else f"{name} had no data"
+        for name, one in zip(names, found.outcomes, strict=True)
+    ]
     return "When the rule would have fired: " + ", ".join(told)
 
 
@@ -153,6 +162,9 @@ def _details(names: Sequence[str], outcomes: Sequence[Outcome]) -> None:
             st.segmented_control("Details of", names, default=names[-1], key="replay_of", required=True) or names[-1]
         )
     outcome = outcomes[list(names).index(chosen)]
+    if not outcome.seen:
+        st.caption("○ Its metrics had no sample in this time, so it is not known whether it would have fired.")
+        return
     left, right = st.columns(2, gap="medium")
     with left:
         st.caption(f"Alerts, newest first: {_of(len(outcome.spans), outcome.pending)}")
