@@ -26,6 +26,15 @@ function spread(element) {
       document.documentElement.style.setProperty(`--halo-${name}`, value);
     }
   }
+  document.documentElement.dataset.halo = luminance(style.getPropertyValue("--st-background-color").trim()) < 0.5 ? "dark" : "light";
+}
+
+// A chart keeps the size of the screen on paper: with a view box its drawing shrinks into the narrower card.
+function onPrint(event) {
+  for (const drawing of document.querySelectorAll(".live-chart .main-svg")) {
+    if (event.type === "afterprint") drawing.removeAttribute("viewBox");
+    else drawing.setAttribute("viewBox", `0 0 ${drawing.getAttribute("width")} ${drawing.getAttribute("height")}`);
+  }
 }
 
 export default function ({ parentElement }) {
@@ -36,6 +45,9 @@ export default function ({ parentElement }) {
   }
   spread(parentElement);
   // Once, and for as long as the page lives: a rerun mounts this anew, and a key in between would be lost.
-  if (!window.haloKeys) document.addEventListener("keydown", (window.haloKeys = onKey));
+  if (!window.haloKeys) {
+    document.addEventListener("keydown", (window.haloKeys = onKey));
+    for (const when of ["beforeprint", "afterprint"]) window.addEventListener(when, onPrint);
+  }
   return () => observer.disconnect();
 }
