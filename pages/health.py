@@ -86,7 +86,7 @@ def outages() -> None:
     window = time_window()
     found = cache.frame("outages", window)
     if found.empty:
-        if cache.frame("health_now", window).empty:
+        if not cache.frame("watched", window)["covered"]:
             nothing_in_range("Nothing was probed")
         else:
             all_good(f"No outage in {text.span(window.length)}")

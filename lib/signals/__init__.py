@@ -42,7 +42,8 @@ _FUNCTIONS = (
     system.open_files_ratio, system.db_connections, system.db_pool_ratio, system.instances, system.resources,
     system.restarts, system.growth, system.versions, system.version_changes, system.backup, system.log_volume,
     capacity.capacity_forecast, capacity.daily_log_records, security.refused, security.new_user_agents,
-    health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.instances_up,
+    health.health_now, health.response_times, health.uptime, health.uptime_bars, health.outages, health.watched,
+    health.instances_up,
 )  # fmt: skip
 
 SIGNALS: dict[str, Signal] = {

@@ -115,6 +115,15 @@ def test_health_lists_the_outage_with_its_reason(page: AppTest) -> None:
     assert "connection refused" in outages["reason"].tolist()
 
 
+def test_health_does_not_call_a_range_good_that_nobody_probed(page: AppTest) -> None:
+    page.query_params["range"] = f"{NOW + timedelta(hours=2):%Y-%m-%dT%H:%M}/{NOW + timedelta(hours=8):%Y-%m-%dT%H:%M}"
+
+    test = drawn(page, "health")
+
+    assert "No outage" not in shown(test)
+    assert "Nothing was probed" in shown(test)
+
+
 def test_the_columns_that_a_page_names_come_first_in_its_order(page: AppTest) -> None:
     test = drawn(page, "queues")
 

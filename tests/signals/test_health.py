@@ -61,6 +61,13 @@ def test_response_times_are_in_ms_and_instances_are_up_or_down(busy: Stores) -> 
     assert health.instances_up(busy, HOUR).iloc[-1].tolist() == [1, 1]
 
 
+def test_a_range_without_probes_is_not_a_range_without_outages(busy: Stores, empty: Stores) -> None:
+    later = Window(NOW + timedelta(hours=6), NOW + timedelta(hours=12))
+
+    assert health.watched(busy, HOUR)["covered"] == pytest.approx(1, abs=0.01)
+    assert health.watched(busy, later) == health.watched(empty, HOUR) == {"covered": 0.0}
+
+
 def test_nothing_watched_is_an_empty_answer(empty: Stores) -> None:
     for found in (health.uptime(empty, HOUR), health.uptime_bars(empty, HOUR), health.outages(empty, HOUR)):
         assert isinstance(found, pd.DataFrame)
