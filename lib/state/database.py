@@ -116,11 +116,15 @@ class State:
 
     @contextmanager
     def failing(self, source: str) -> Iterator[None]:
-        """Turns what the database says into our own error, and lets go of connections that may be broken."""
+        """Turns what the database says into our own error, and lets go of connections that may be broken.
+
+        With a server the pool does so by itself: it looks at each before it gives it away, and others' stay in use.
+        """
         try:
             yield
         except SQLAlchemyError as error:
-            self._engine.dispose()
+            if self.dialect == "sqlite":
+                self._engine.dispose()
             raise SourceUnavailable(f"the state database does not answer: {_reason(error)}", source) from error
 
     @contextmanager
