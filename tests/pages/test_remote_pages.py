@@ -41,7 +41,7 @@ STATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
 SHOWN = ("title", "subheader", "markdown", "caption", "text", "code", "metric", "dataframe", "bidi_component", "error",
          "warning", "info", "success", "button", "download_button", "selectbox", "multiselect")  # fmt: skip
 TODAY = re.compile(
-    r"updated [^·]*· |\*\*\d\d:\d\d:\d\d\*\*|checked \d\d:\d\d|Date: [^\n]*"
+    r"updated [^·]*· |printed from the state of .*|\*\*\d\d:\d\d:\d\d\*\*|checked \d\d:\d\d|Date: [^\n]*"
     r"|2\d{3}-(?!03-02)\d\d-\d\d.\d\d:\d\d:\d\d[.\d]*"
 )
 """The real clock: what differs between any two drawings."""
