@@ -48,6 +48,12 @@ def killed(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+def at_work(run: subprocess.Popen[str], folder: Path) -> bool:
+    """Whether this import has begun and, as far as it told, not ended."""
+    told = load_progress(folder / "spool")
+    return told is not None and told.job.startswith(f"{run.pid}-") and not told.done
+
+
 def finished(process: subprocess.Popen[str]) -> str:
     said = process.communicate(timeout=100)[0]
     assert process.returncode == 0, said
@@ -70,15 +76,18 @@ def test_an_import_that_is_killed_at_any_moment_goes_on(log: Path, tmp_path: Pat
     began = time.monotonic()
     finished(started("lib.collect.backfill", tmp_path / "undisturbed", str(log)))
     whole_s = time.monotonic() - began
-    for _ in range(kills):
+    for number in range(kills):
         run = started("lib.collect.backfill", folder, str(log))
-        time.sleep(dice.uniform(0.2, 0.9) * whole_s)  # at any moment of its work: there is no condition to wait for
+        if number % 2:
+            while run.poll() is None and not at_work(run, folder):
+                time.sleep(0.002)
+        else:
+            time.sleep(dice.uniform(0.2, 0.9) * whole_s)  # at any moment, also before and after its work
         children = psutil.Process(run.pid).children() if run.poll() is None else []
         killed(run)
         _, alive = psutil.wait_procs(children, timeout=20)
         assert alive == [], "what parsed for it goes with it"
-        told = load_progress(folder / "spool")
-        midway += told is not None and told.job.startswith(f"{run.pid}-") and not told.done
+        midway += at_work(run, folder)
     assert midway >= kills // 2, "hardly any of them was at work"
 
     finished(started("lib.collect.backfill", folder, str(log)))
