@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import numpy as np
 import orjson
 import psutil
@@ -28,6 +25,7 @@ from lib.simulator.catalogue import SERVICE, VERSIONS
 from lib.simulator.past import events, logs
 from lib.simulator.past.story import DAY, Span, Story
 from lib.telemetry import logger
+from tests.bench.dashboard import Dashboard, filled_dashboard, short_of_charts
 from tests.bench.log_week import END
 from tests.bench.viewers import crowd
 from tests.logs.indices import TEMPLATE
@@ -78,41 +76,22 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dashboard(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], dict[str, str]]]:
-    """The product on an empty data folder: its address, its process and its environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"HALO_OPS_DATA_DIR": str(tmp_path / "data"), "HALO_OPS_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-    url = f"http://127.0.0.1:{port}"
-    while not _answers(url):
-        assert process.poll() is None
-        time.sleep(0.2)
-    yield url, process, environment
-    process.terminate()
-    process.wait(20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
+def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
+    with filled_dashboard(tmp_path / "data") as running:
+        yield running
 
 
 def test_a_million_records_come_in_fast_while_the_pages_stay_quick(
-    log: Path, dashboard: tuple[str, subprocess.Popen[bytes], dict[str, str]], elasticsearch8: str, tmp_path: Path
+    log: Path, dashboard: Dashboard, elasticsearch8: str, tmp_path: Path
 ) -> None:
-    url, process, environment = dashboard
     sizes, p95 = Sizes(), list[float]()
 
     plain = _bare_duckdb(log, tmp_path)
     indexed = _elastic(log, elasticsearch8)
     mapped = _elastic(log, elasticsearch8, **_our_mapping())
-    watched = threading.Thread(target=lambda: p95.append(_watch(url)))
+    watched = threading.Thread(target=lambda: p95.append(_watch(dashboard.url)))
     watched.start()
-    ours = _import(log, environment, process.pid, sizes)
+    ours = _import(log, dashboard.environment, dashboard.process.pid, sizes)
     watched.join()
 
     print(f"\nrecords/s: ours {ours:,.0f}, bare DuckDB {plain:,.0f}, Elasticsearch {indexed:,.0f} "
@@ -127,6 +106,7 @@ def test_a_million_records_come_in_fast_while_the_pages_stay_quick(
 def _watch(url: str) -> float:
     viewers = asyncio.run(crowd(url, ["", "errors", "performance"], 3, 5, 5))
     assert [viewer.failures for viewer in viewers if viewer.failures] == []
+    assert short_of_charts(viewers) == []
     return float(np.percentile(np.concatenate([viewer.refresh_ms for viewer in viewers]), 95))
 
 
