@@ -90,9 +90,12 @@ def _equal(node: Term | Phrase, field: str, kind: Kind) -> Sql:
     if kind is Kind.EXACT:
         return Sql(f"({_column(field)} = ?)", (node.value,))
     same = Sql("coalesce(") + value(field) + Sql("= ?, FALSE)", (node.value,))
-    if not isinstance(node, Term) or not is_number(node.value):
+    if not is_number(node.value):
         return same
-    return Sql("(") + same + "OR coalesce(" + _as_number(field) + Sql("= CAST(? AS DOUBLE), FALSE))", (node.value,))
+    number = Sql("coalesce(") + _as_number(field) + Sql("= CAST(? AS DOUBLE), FALSE)", (node.value,))
+    if isinstance(node, Phrase):  # in quotes a text is compared as a text; a number has no other spelling to be
+        number = Sql("(") + _is_numeric(field) + "AND " + number + ")"
+    return Sql("(") + same + "OR " + number + ")"
 
 
 def _as_number(field: str) -> Sql:

@@ -45,9 +45,9 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "label_values": {"metric": "up", "label": "instance"},
     "route_latency": {"method": "GET", "route": "/api/leads"},
 }
-KNOWN_WITHOUT_DATA = {"rule_limit", "rule_share", "rule_spread", "verdicts", "explore_range"}
-"""These say something without data: the limit of a rule, that there is no data, the step of a question, and how
-far the store reaches back."""
+KNOWN_WITHOUT_DATA = {"rule_limit", "rule_share", "rule_spread", "verdicts", "explore_range", "watched"}
+"""These say something without data: the limit of a rule, that there is no data, the step of a question, how far the
+store reaches back, and that nothing was probed."""
 
 
 def ask(name: str, stores: Stores, window: Any) -> Any:

@@ -72,6 +72,16 @@ def test_a_number_is_neither_above_nor_below_a_word(
     assert (embedded.count(query), remote.count(query)) == (selected, selected)
 
 
+@pytest.mark.parametrize("text", ['n:"1e2"', 'n:"100.0"', 'n:"100"', "n:1e2"])
+def test_a_number_in_quotes_is_a_number_where_the_field_holds_numbers(
+    embedded: DuckLogs, remote: Indices, text: str
+) -> None:
+    """Regression: only the cluster took it for one."""
+    query = LogQuery(SPAN, lucene=text)
+
+    assert embedded.count(query) == remote.count(query) > 0
+
+
 @given(st.lists(queries, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indices, texts: list[str]) -> None:
