@@ -8,7 +8,7 @@ from lib.errors import QueryError
 from lib.logs.lucene import clause
 from lib.logs.lucene_parse import MOST_CHARACTERS, parse
 from lib.personal import HIDDEN, hide_value
-from lib.ui import clock, time_range
+from lib.ui import address, clock, time_range
 from lib.window import Window
 
 QUERY, LEVELS, COLUMNS, RECORD, FOLLOW, PAGE, TOP, VIEW = (
@@ -38,8 +38,7 @@ def drawn_unseen() -> None:
 
 def text(key: str) -> str:
     """A control's value; before it is drawn for the first time, the one in the address."""
-    value = st.session_state[key] if key in st.session_state else st.query_params.get(key)
-    return str(value or "")
+    return address.value(key)
 
 
 def several(key: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from lib.alerts.sentence import Sentence, filled, is_number, sentence
 from lib.errors import SourceUnavailable
 from lib.identity.roles import NEEDS, Action
 from lib.state.database import State
-from lib.ui import identity, runtime
+from lib.ui import address, identity, runtime
 from lib.yaml_reader import Problem
 
 RULE, VIEW = "rule", "rule_view"
@@ -36,8 +36,7 @@ annotations:
 
 def chosen() -> str:
     """The open rule's name; "" for the list, NEW for one that is being made."""
-    value = st.session_state[RULE] if RULE in st.session_state else st.query_params.get(RULE)
-    return str(value or "")
+    return address.value(RULE)
 
 
 def open_rule(name: str = "") -> None:
