@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lib import wiring
 from lib.collect import spool
 from lib.errors import SourceUnavailable
 from lib.settings import Settings
@@ -66,6 +65,8 @@ class TakingIn:
             self._ended.wait(_WAIT_S)
 
     def _take_in(self) -> None:
+        from lib import wiring  # noqa: PLC0415 - half a second that an import beside a running dashboard does not need
+
         try:
             stores = wiring.open_stores(self._settings)
         except SourceUnavailable:  # another process owns the stores: it takes them in
