@@ -97,7 +97,7 @@ def test_a_million_records_come_in_fast_while_the_pages_stay_quick(
     print(f"\nrecords/s: ours {ours:,.0f}, bare DuckDB {plain:,.0f}, Elasticsearch {indexed:,.0f} "
           f"(with our template {mapped:,.0f}); ratios {ours / plain:.2f} and {ours / indexed:.1f}; pages p95 {p95[0]:.0f} ms; "
           f"MB {({name: round(size) for name, size in sizes.largest_mb.items()})}")  # fmt: skip
-    assert ours >= 6 * indexed
+    assert ours >= 3.5 * indexed, "less than docs/limits.md admits"
     assert ours >= 0.12 * plain
     assert max(sizes.largest_mb.values()) < MOST_MB
     assert p95[0] < 1000
