@@ -32,12 +32,25 @@ def _line(problem: Problem) -> str:
     return "" if problem.line is None else f":{problem.line}"
 
 
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What the parser raises for a text that is no YAML, or that is nested beyond what it can read."""
+
+
+def not_yaml(error: Exception) -> Problem:
+    """What one of NOT_YAML says, with its place where the parser knows it."""
+    mark = getattr(error, "problem_mark", None)
+    said = str(getattr(error, "problem", None) or error).partition("\n")[0]
+    words = f"this is not YAML: {'it is nested too deep' if isinstance(error, RecursionError) else said}"
+    return Problem(None, None, words) if mark is None else Problem(mark.line + 1, mark.column + 1, words)
+
+
 def composed(text: str, path: Path | str) -> yaml.Node | None:
     """The document's root node, None where it is empty. Raises SettingsError that names the file and the line."""
     try:
         return yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    except NOT_YAML as error:
+        problem = not_yaml(error)
+        raise SettingsError(f"{path}{_line(problem)}: {problem.words}") from error
 
 
 def text_of(path: Path) -> str:
@@ -48,6 +61,11 @@ def text_of(path: Path) -> str:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Whether nothing stands there, or one of the words for it."""
+    return node.tag == "tag:yaml.org,2002:null"
 
 
 class NodeReader:
@@ -63,6 +81,9 @@ class NodeReader:
             return {}
         fields: dict[str, yaml.Node] = {}
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._wrong(key, "a key must be a text, not a list or a mapping")
+                continue
             if keys is not None and key.value not in keys:
                 self._wrong(key, f"unknown key {key.value!r}: known are {', '.join(sorted(keys))}")
             if key.value in fields:
@@ -78,7 +99,7 @@ class NodeReader:
 
     def _text(self, fields: Mapping[str, yaml.Node], key: str, parent: yaml.Node) -> str:
         node = fields.get(key)
-        if isinstance(node, yaml.ScalarNode) and str(node.value).strip():
+        if isinstance(node, yaml.ScalarNode) and str(node.value).strip() and not is_null(node):
             return str(node.value)
         self._wrong(node or parent, f"`{key}` is missing" if node is None else f"`{key}` must be a text")
         return ""

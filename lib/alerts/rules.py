@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import promql_parser
 import yaml
 
-from lib.yaml_reader import NodeReader, Problem, composed, refuse, text_of
+from lib.yaml_reader import NOT_YAML, NodeReader, Problem, composed, not_yaml, refuse, text_of
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION = re.compile(r"^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?$")
@@ -116,17 +116,10 @@ def read_entry(
     reader = _Reader()
     try:
         root = yaml.compose(text, yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return None, [_not_yaml(error)]
+    except NOT_YAML as error:
+        return None, [not_yaml(error)]
     rule = reader.entry(root, group, labels or {})
     return (None, reader.problems) if reader.problems else (rule, [])
-
-
-def _not_yaml(error: Exception) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    said = str(getattr(error, "problem", None) or error).partition("\n")[0]
-    words = f"this is not YAML: {said}"
-    return Problem(mark.line + 1, mark.column + 1, words) if mark is not None else Problem(None, None, words)
 
 
 class _Reader(NodeReader):

@@ -14,7 +14,7 @@ from lib.checklists import calendar
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Checklist, Item, Period
 from lib.errors import SettingsError
-from lib.yaml_reader import NodeReader, composed, refuse, text_of
+from lib.yaml_reader import NodeReader, composed, is_null, refuse, text_of
 
 CHECKLIST_KEYS = frozenset({"name", "title", "period", "items"})
 ITEM_KEYS = frozenset({"key", "title", "why", "how", "evidence", "verdict", "owner", "due"})
@@ -103,7 +103,7 @@ class _Reader(NodeReader):
 
     def checklist(self, root: yaml.Node, version: int) -> Checklist | None:
         fields = self._mapping(root, CHECKLIST_KEYS)
-        if not fields:
+        if not isinstance(root, yaml.MappingNode):
             return None
         name = self._name(fields, "name", root)
         title = self._short_text(fields, "title", root, LONGEST_TITLE)
@@ -123,7 +123,7 @@ class _Reader(NodeReader):
 
     def _item(self, node: yaml.Node, period: Period | None) -> Item:
         fields = self._mapping(node, ITEM_KEYS)
-        if not fields:
+        if not isinstance(node, yaml.MappingNode):
             return Item("", "")
         evidence = self._evidence(fields)
         return Item(
@@ -148,7 +148,7 @@ class _Reader(NodeReader):
 
     def _optional(self, fields: Mapping[str, yaml.Node], key: str, longest: int) -> str:
         node = fields.get(key)
-        if node is None:
+        if node is None or is_null(node):
             return ""
         if not isinstance(node, yaml.ScalarNode):
             self._wrong(node, f"`{key}` must be a text")

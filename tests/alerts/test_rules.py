@@ -92,7 +92,9 @@ def test_durations_are_prometheus_own(tmp_path: Path, text: str, seconds: float)
 
 
 BROKEN = {
-    "no YAML": ("groups: [", "is not YAML"),
+    "no YAML": ("groups: [", ":1: this is not YAML"),
+    "a list as a key": ("groups:\n  - name: g\n    [rules]: []\n", ":3: a key must be a text"),
+    "nested too deep": ("[" * 3000, "it is nested too deep"),
     "empty": ("", "holds no rules"),
     "not a mapping": ("- a\n", ":1: must be a mapping of groups"),
     "unknown top key": ("groups: []\nrules: []\n", ":2: unknown key 'rules'"),

@@ -68,6 +68,8 @@ NEEDS = "`verdict` needs an evidence that has one"
             "5: unknown key 'x': known are items, name, period, title\n4: `items:` must be a list",
         ),
         (("  - key: errors", "  - 3\n  - key: errors"), f"5: item 1: must be a mapping of {KEYS}"),
+        (("  - key: errors", "  - {}\n  - key: errors"), "5: item 1: `key` is missing\n5: item 1: `title` is missing"),
+        (("title: Review error logs", "title: null"), "6: item 1: `title` must be a text"),
         (
             ("key: errors\n", "kye: errors\n"),
             f"5: item 1: unknown key 'kye': known are {KEYS}\n5: item 1: `key` is missing",
@@ -107,11 +109,20 @@ def test_each_mistake_is_told_with_file_line_and_reason(change: tuple[str, str],
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "- 1", "3", "items: []\nname: a\ntitle: b\nperiod: day", "a: !!python/object:os.system x"]
-)
+    "text",
+    [
+        "", "{}", "[", "- 1", "3", "items: []\nname: a\ntitle: b\nperiod: day", "a: !!python/object:os.system x",
+        "[a]: b", "? {a: b}\n: c", "name: \x00", "[" * 3000, "&a [*a]", "name: *b",
+    ],
+)  # fmt: skip
 def test_what_is_no_checklist_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"f\.yaml"):
         definition.parse(text, "f.yaml")
+
+
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^f\.yaml:3: this is not YAML: expected ',' or '\]', but got ':'$"):
+        definition.parse("name: daily\ntitle: [1\nperiod: day\n", "f.yaml")
 
 
 def test_a_folder_tells_the_mistakes_of_all_of_its_files(tmp_path: Path) -> None:
@@ -126,6 +137,12 @@ def test_a_folder_tells_the_mistakes_of_all_of_its_files(tmp_path: Path) -> None
     assert "c.yaml: is not YAML" in str(told.value)
     with pytest.raises(SettingsError, match="holds no"):
         definition.load_folder(tmp_path / "none")
+
+
+def test_what_is_said_to_be_nothing_is_empty() -> None:
+    found = definition.parse(GOOD.replace("    evidence", "    owner: null\n    why: ~\n    evidence"), "f.yaml")
+
+    assert (found.items[0].owner, found.items[0].why) == ("", "")
 
 
 printable = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=60).map(str.strip)
