@@ -18,6 +18,7 @@ from lib.alerts.tables import AlertRow, StoryRow
 from lib.errors import Refused
 from lib.identity.roles import Action, Actor
 from lib.state.audit import Deed
+from lib.state.written import by_hand
 
 PUSHED = frozenset({Origin.ALERTMANAGER.value, Origin.API.value})
 """Alerts that nobody here evaluates: only who sent them, or a person, can end them."""
@@ -28,7 +29,7 @@ JUDGEMENTS = (USEFUL, NOISE, "")
 
 def acknowledge(alert_id: int, name: str, note: str, at: datetime) -> Deed:
     """Says that somebody is on it. It ends by itself when the alert does; a second one takes the first one's place."""
-    note = note.strip()[:LONGEST_NOTE]
+    note = by_hand(note, LONGEST_NOTE)
 
     def change(alert: AlertRow, who: str) -> str:
         _must_be_open(alert)
@@ -53,7 +54,7 @@ def unacknowledge(alert_id: int, name: str, at: datetime) -> Deed:
 
 def resolve(alert_id: int, name: str, reason: str, at: datetime) -> Deed:
     """Ends an alert that was pushed to us. One that is evaluated ends when its condition does, and cannot be ended by hand."""
-    reason = reason.strip()[:LONGEST_NOTE]
+    reason = by_hand(reason, LONGEST_NOTE)
 
     def change(alert: AlertRow, who: str) -> str:
         _must_be_open(alert)

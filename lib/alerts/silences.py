@@ -15,6 +15,7 @@ from lib.alerts.tables import AlertRow, SilenceRow
 from lib.errors import OpsError
 from lib.identity.roles import Action, Actor
 from lib.state import audit
+from lib.state.written import by_hand
 
 LONGEST_REASON = 1000
 LONGEST = timedelta(days=365)
@@ -123,7 +124,7 @@ def _fill(row: SilenceRow, matchers: Sequence[Matcher], starts_at: datetime, end
     if not reason.strip():
         raise ValueError("say why: a silence needs a reason")
     row.matchers = [one.as_json() for one in check(matchers)]
-    row.starts_at, row.ends_at, row.reason = starts_at, ends_at, reason.strip()[:LONGEST_REASON]
+    row.starts_at, row.ends_at, row.reason = starts_at, ends_at, by_hand(reason, LONGEST_REASON)
 
 
 def _tell(session: Session, actor: Actor, row: SilenceRow, what: str) -> None:

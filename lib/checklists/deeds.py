@@ -16,6 +16,7 @@ from lib.checklists.tables import EventRow, RunRow
 from lib.collect.cadence import Clock, utc_now
 from lib.identity.roles import Action, Actor
 from lib.state.audit import Deed
+from lib.state.written import by_hand
 
 LONGEST = 2000
 """Characters of a note or a reason; the rest is cut off."""
@@ -171,4 +172,4 @@ def _at(row: RunRow, moment: datetime) -> str:
 
 
 def _cleaned(words: str) -> str:
-    return words.strip()[:LONGEST]
+    return by_hand(words, LONGEST)

@@ -12,9 +12,9 @@ from lib.collect.cadence import Clock, utc_now
 from lib.errors import Refused
 from lib.handover.tables import NoteRow, TakenOverRow
 from lib.identity.roles import Action, Actor
-from lib.redact import redact_text
 from lib.state.audit import Deed
 from lib.state.database import State
+from lib.state.written import by_hand
 from lib.window import Window
 
 SOURCE = "hand-over"
@@ -23,7 +23,7 @@ LONGEST, MOST = 4000, 500
 
 def written(words: str, *, clock: Clock = utc_now) -> Deed:
     """Adds a note; it cannot be changed afterwards. Credentials in it are masked. Raises Refused without words."""
-    kept = redact_text(words.replace("\x00", "").strip()[:LONGEST])[0]
+    kept = by_hand(words, LONGEST)
     if not kept:
         raise Refused("no note: write something")
 

@@ -104,6 +104,16 @@ def test_notes_of_two_are_both_kept(state: State) -> None:
     assert [one.words for one in item(state, run).notes] == ["from Boris", "from Anna"]
 
 
+def test_a_credential_in_a_note_or_a_reason_is_not_kept_and_a_nul_breaks_nothing(state: State) -> None:
+    run = opened(state)
+
+    act(state, deeds.note(run, item(state, run), "see https://ops:hunter2canary@db/x\x00 漢字", clock=lambda: LATER))
+    act(state, deeds.skip(run, item(state, run), "password: canary2canary", clock=lambda: LATER))
+
+    told = [one.words for one in questions.journal(state, run.id)]
+    assert told == ["see https://[REDACTED]@db/x␀ 漢字", "password: [REDACTED]"]
+
+
 def test_an_item_is_the_owners_until_it_is_given_to_another(state: State) -> None:
     run = opened(state)
     seen = item(state, run)
