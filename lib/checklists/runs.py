@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Insert, func, select
+from sqlalchemy import Insert, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,15 +19,20 @@ from lib.checklists.tables import RunRow
 from lib.checklists.versions import SOURCE, History
 from lib.state.database import State
 
+LONGEST_PERIOD = timedelta(days=32)
+
 
 def keep(state: State, history: History, zone: str, now: datetime) -> None:
     """Closes the runs that are over and opens those that are due; a second call at the same moment changes nothing.
 
-    Periods in which nothing ran get a run that is closed and missed. Several processes may do this at once. Raises SourceError.
+    Periods in which nothing ran get a run that is closed and missed. A clock that was ahead for a while costs no run: what it
+    closed too early goes on. Several processes may do this at once. Raises SourceError.
     """
     if not _is_work(state, history, zone, now):
         return
     with state.writing(SOURCE) as session:
+        for row in session.scalars(select(RunRow).where(_too_early(history, now)).with_for_update()):
+            row.state, row.closed_at, row.missed = RunState.OPEN.value, None, 0
         for row in session.scalars(select(RunRow).where(_over(now)).with_for_update()):
             close(row, now)
         for checklist, span in _due(session, history, zone, now):
@@ -45,11 +50,18 @@ def _over(now: datetime) -> Any:
     return (RunRow.state == RunState.OPEN.value) & (RunRow.ends_at <= now)
 
 
+def _too_early(history: History, now: datetime) -> Any:
+    """Closed, or missed from the start, by a clock that was ahead of this one. Asked by the index of days: there are years."""
+    oldest = now.date() - LONGEST_PERIOD
+    of_late = RunRow.checklist.in_(list(history.versions)) & (RunRow.first_day >= oldest)
+    return of_late & (RunRow.state != RunState.OPEN.value) & (RunRow.ends_at > now)
+
+
 def _is_work(state: State, history: History, zone: str, now: datetime) -> bool:
     """Asked first, so that a quiet turn does not take the writer's place."""
     with state.reading(SOURCE) as session:
-        over = session.execute(select(RunRow.id).where(_over(now)).limit(1)).first()
-        return over is not None or next(_due(session, history, zone, now), None) is not None
+        wrong = session.execute(select(RunRow.id).where(or_(_over(now), _too_early(history, now))).limit(1)).first()
+        return wrong is not None or next(_due(session, history, zone, now), None) is not None
 
 
 def _due(session: Session, history: History, zone: str, now: datetime) -> Iterator[tuple[Checklist, Span]]:

@@ -97,6 +97,23 @@ def test_a_clock_that_was_wrong_for_a_while_stops_nothing(state: State) -> None:
 
     assert run.first_day == date(2026, 3, 3)
     assert len(states(state)) == 3
+    act(state, deeds.tick(run, item(state, run), SEEN, clock=lambda: at("2026-03-03 09:01")))
+
+
+def test_what_a_clock_that_was_ahead_closed_too_early_goes_on_with_all_that_was_done(state: State) -> None:
+    run = opened(state, at("2026-03-02 23:20"))
+    act(state, deeds.tick(run, item(state, run), SEEN, clock=lambda: at("2026-03-02 23:25")))
+    opened(state, at("2026-03-03 00:30"))  # an hour ahead
+    assert states(state) == [("2026-03-02", "partial"), ("2026-03-03", "open")]
+
+    opened(state, at("2026-03-02 23:31"))
+
+    assert states(state) == [("2026-03-02", "open"), ("2026-03-03", "open")]
+    run, _ = questions.items(state, run.id, at("2026-03-02 23:31"))
+    assert (run.done, run.missed) == (1, 0)
+    act(state, deeds.tick(run, item(state, run, "backup"), SEEN, clock=lambda: at("2026-03-02 23:32")))
+    opened(state, at("2026-03-03 00:00"))
+    assert states(state)[0] == ("2026-03-02", "done")
 
 
 def test_a_checklist_that_was_never_there_begins_now(state: State) -> None:
