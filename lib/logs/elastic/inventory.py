@@ -53,8 +53,9 @@ def _index(name: str, held: Any, sizes: Any, cycle: Any, unknown: str) -> Index:
 
 
 def _with_cycle(one: Index, cycle: Mapping[str, Any]) -> Index:
-    stands = "step_info" in cycle and str(cycle.get("step", "")).upper() == "ERROR"
+    """A step that waits says why under `message`; only an exception, also that of a policy that is not there, has a `reason`."""
     info = cycle.get("step_info") or {}
+    stands = str(cycle.get("step") or "").upper() == "ERROR" or "reason" in info
     error = str(info.get("reason") or info.get("message") or "it is in step ERROR")[:300] if stands else ""
     return Index(
         one.name, one.records, one.bytes, one.oldest, bool(cycle.get("managed")), str(cycle.get("phase") or ""),

@@ -72,6 +72,25 @@ def test_a_lifecycle_that_stands_still_says_why() -> None:
     assert (found.phase, found.error) == ("delete", "index [x] blocked")
 
 
+def test_a_policy_that_does_not_exist_drops_nothing_though_the_index_names_it() -> None:
+    missing = {
+        "index": NAME, "managed": True, "policy": "gone",
+        "step_info": {"type": "illegal_argument_exception", "reason": "policy [gone] does not exist"},
+    }  # fmt: skip
+    with FaultServer() as server:
+        (found,) = told(server, cycles=missing)
+
+    assert (found.policy, found.phase, found.error) == ("gone", "", "policy [gone] does not exist")
+
+
+def test_a_step_that_waits_is_no_fault() -> None:
+    waits = CYCLE | {"step": "check-rollover-ready", "step_info": {"message": "waiting for 1 shard", "shards_left": 1}}
+    with FaultServer() as server:
+        (found,) = told(server, cycles=waits)
+
+    assert found.error == ""
+
+
 def test_what_the_user_may_not_ask_is_unknown_and_the_rest_is_told() -> None:
     refusal = {"error": {"type": "security_exception", "reason": "action is unauthorized"}, "status": 403}
     with FaultServer() as server:
