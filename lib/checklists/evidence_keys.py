@@ -20,7 +20,7 @@ EVIDENCE: Mapping[str, Mapping[str, float]] = {
     "top_errors": {"change_look_percent": 50, "change_bad_percent": 200},
     "performance_trend": {"change_look_percent": 20, "change_bad_percent": 50},
     "retention": {},
-    "thresholds": {"over_look_percent": 5, "review_look_days": 0},  # share of time that a rule's expression was over it
+    "thresholds": {"over_look_percent": 5, "over_bad_percent": 50, "review_look_days": 0},  # share of time over the threshold
     "security_events": {"look": 1, "bad": 50},
     # monthly
     "log_analysis": {"growth_look_percent": 30, "unparsed_look_percent": 1, "unparsed_bad_percent": 5},

@@ -18,6 +18,9 @@ MINUTE = timedelta(minutes=1)
 FRESH = timedelta(minutes=10)
 """A period that ended longer ago is past: what this process sees now says nothing of it."""
 
+MOST_REASONS = 4
+"""So many are said on the item's line; all of them stand in the details."""
+
 _ORDER = (Verdict.OK, Verdict.NO_DATA, Verdict.LOOK, Verdict.BAD)
 
 
@@ -97,12 +100,20 @@ def together(
     parts: Sequence[Part], *, value: str, normal: str, link: str, number: float | None = None, unit: str = "",
     detail: Iterable[str] = (), fine: str = "",
 ) -> Evidence:  # fmt: skip
-    """One evidence of several figures: the worst of them decides, and each that is not ok says why."""
+    """One evidence of several figures: the worst of them decides, and those that are as bad say why, as what is not known does.
+
+    Where more do than fit on a line, the first of each are said and the others counted; `detail` has to hold them all.
+    """
     verdict = worst(part.verdict for part in parts)
     reasons = [part.why or part.words for part in parts if part.verdict is verdict and verdict is not Verdict.OK]
     unknown = [part.why for part in parts if part.verdict is Verdict.NO_DATA and verdict is not Verdict.NO_DATA]
-    reason = "; ".join([*reasons, *unknown]) or fine or "all within the limits"
+    reason = "; ".join([*_first(reasons), *_first(unknown)]) or fine or "all within the limits"
     return Evidence(value, _rounded(number), unit, normal, verdict, reason, link, "\n".join(detail))
+
+
+def _first(reasons: Sequence[str]) -> list[str]:
+    more = len(reasons) - MOST_REASONS
+    return [*reasons[:MOST_REASONS], *([f"and {more} more"] if more > 0 else [])]
 
 
 def unknown(

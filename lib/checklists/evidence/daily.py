@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -240,6 +241,7 @@ def performance_now(asked: Asked) -> Evidence:
         Part(f"p95 {duration_ms(p95)}", graded(p95, limits["p95_look_ms"], limits["p95_bad_ms"])),
         Part(f"{ratio(share)} failed", graded(share * 100, limits["error_look_percent"], limits["error_bad_percent"])),
         _against_yesterday(change, limits["change_look_percent"]),
+        *_failed_against_yesterday(share, share_before, limits),
     ]
     detail = [
         f"p95: {duration_ms(p95)}, the 24 h before {duration_ms(before)}",
@@ -247,14 +249,25 @@ def performance_now(asked: Asked) -> Evidence:
         f"requests: {number(found['requests'])}, the 24 h before {number(found['requests_before'])}",
         *_alert_limits(asked, window),
     ]
-    return together(parts, value=f"{parts[0].words} ({signed(change)}), {parts[1].words}", normal=normal, link=to,
-                    number=p95, unit="ms", detail=detail, fine="as fast as yesterday, and under the limits")  # fmt: skip
+    return together(parts, value=f"{parts[0].words} ({signed(change)}), {parts[1].words} (before {ratio(share_before)})",
+                    normal=normal, link=to, number=p95, unit="ms", detail=detail,
+                    fine="as fast as yesterday, and under the limits")  # fmt: skip
 
 
 def _against_yesterday(change: float | None, look: float) -> Part:
     if change is None:
         return Part("", Verdict.NO_DATA, "the log does not reach through the 24 hours before: no comparison")
     return Part(f"p95 {signed(change)} against the day before", graded(change, look))
+
+
+def _failed_against_yesterday(share: float, before: float | None, limits: Mapping[str, float]) -> list[Part]:
+    """Worth a look before it is at its limit: more than a quarter of that above yesterday's, and not just the day's noise."""
+    if before is None:
+        return []  # told by the comparison of p95: the log does not reach back
+    grown = change_percent(share, before)
+    risen = (share - before) * 100 >= limits["error_look_percent"] / 4
+    more = risen and (grown is None or grown >= limits["change_look_percent"])
+    return [Part(f"{ratio(share)} failed, {ratio(before)} the day before", Verdict.LOOK)] if more else []
 
 
 def _alert_limits(asked: Asked, window: Window) -> list[str]:

@@ -146,6 +146,7 @@ def compliance(asked: Asked) -> Evidence:
     detail = [
         f"items done or skipped: {number(settled)} of {number(total)}",
         f"retention: {len(lines) - len(kept)} of {len(lines)} lines without a finding",
+        *(f"  {line.what}: {line.reason}" for line in kept),
         "personal data: masked on every page; shown only by a reveal, which is recorded",
         f"reveals: {sum(count for _, count in reveals)}" + (
             f" ({', '.join(f'{who}: {count}' for who, count in reveals)})" if reveals else ""),

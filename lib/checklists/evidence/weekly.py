@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -148,7 +149,7 @@ def retention(asked: Asked) -> Evidence:
     parts = [Part(line.said, Verdict(line.verdict), f"{line.what}: {line.reason}") for line in lines]
     fine = sum(part.verdict is Verdict.OK for part in parts)
     return together(parts, value=f"{fine} of {len(parts)} as declared", normal=normal, link=to,
-                    number=len(parts) - fine, unit="findings", detail=[f"{one.what}: {one.said}" for one in lines],
+                    number=len(parts) - fine, unit="findings", detail=[f"{one.what}: {one.said}, {one.reason}" for one in lines],
                     fine="retention is kept")  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def thresholds(asked: Asked) -> Evidence:
     if not rules:
         return unknown("no rule has a plain threshold", normal, link("rules", window))
     shares = {rule.name: _over(asked, window, rule) for rule, _ in rules}
-    parts = [_rule_part(name, share, limits["over_look_percent"]) for name, share in shares.items()]
+    parts = [_rule_part(name, share, limits) for name, share in shares.items()]
     parts += _reviews(asked)
     known = {name: share for name, share in shares.items() if share is not None}
     most = max(known, key=lambda name: known[name], default="")
@@ -202,10 +203,11 @@ _COMPARE = {
 }  # fmt: skip
 
 
-def _rule_part(name: str, share: float | None, look: float) -> Part:
+def _rule_part(name: str, share: float | None, limits: Mapping[str, float]) -> Part:
     if share is None:
         return Part("", Verdict.NO_DATA, f"{name}: its expression had no value in the period")
-    return Part(f"{name} over its threshold in {ratio(share)} of the time", graded(share * 100, look))
+    verdict = graded(share * 100, limits["over_look_percent"], limits["over_bad_percent"])
+    return Part(f"{name} over its threshold in {ratio(share)} of the time", verdict)
 
 
 def _reviews(asked: Asked) -> list[Part]:

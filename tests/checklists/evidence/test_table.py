@@ -10,6 +10,7 @@ import pytest
 
 from lib.checklists import versions
 from lib.checklists.evidence import TABLE
+from lib.checklists.evidence.base import Part, together
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Evidence, Verdict
 from lib.errors import SourceUnavailable
@@ -84,6 +85,17 @@ def test_a_lost_state_database_is_told_and_breaks_nothing(key: str, quiet: World
     broken = replace(quiet, state=cast("Any", Gone()))
 
     assert isinstance(broken.ask(key, MONTH), Evidence)
+
+
+def test_of_many_reasons_the_first_are_said_and_the_others_counted() -> None:
+    parts = [Part(f"index {n} is too old", Verdict.BAD) for n in range(90)]
+
+    found = together([*parts, Part("", Verdict.NO_DATA, "the disk is not known")], value="0 of 90", normal="", link="")
+
+    assert found.verdict is Verdict.BAD
+    assert found.reason == (
+        "index 0 is too old; index 1 is too old; index 2 is too old; index 3 is too old; and 86 more; the disk is not known"
+    )
 
 
 @pytest.mark.parametrize("key", TABLE)

@@ -170,7 +170,7 @@ THRESHOLDS = cases(
     never_over=(measured, OK, "never over"),
     seldom_over=(lambda w: measured(w, over_share=0.02), OK, "most often over: QueueBacklog"),
     often_over=(lambda w: measured(w, over_share=0.3), LOOK, "QueueBacklog over its threshold in"),
-    failing_all_the_time=(lambda w: measured(w, failing=True), LOOK, "HighErrorRate over its threshold in 100 %"),
+    failing_all_the_time=(lambda w: measured(w, failing=True), BAD, "HighErrorRate over its threshold in 100 %"),
     due_for_review=(lambda w: reviewed(w, NOW.date()), LOOK, "was to be reviewed by 2026-03-02"),
     due_later=(lambda w: reviewed(w, NOW.date() + timedelta(days=1)), OK, "none is due"),
     reviewed_meanwhile=(reviewed_again, OK, "none is due"),
