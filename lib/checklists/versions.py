@@ -19,11 +19,14 @@ from lib.errors import SettingsError
 from lib.identity.roles import Action, Actor
 from lib.state.audit import Deed
 from lib.state.database import State
+from lib.state.written import by_hand
 
 SOURCE = "checklists"
 SHIPPED = Path(__file__).parent / "shipped"
 SAVED = "the saved checklist"
 """How problems name what admins saved."""
+
+LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,16 @@ class History:
         newest = {name: versions[-1].checklist for name, versions in self.versions.items()}
         return {name: checklist for name, checklist in newest.items() if checklist is not None}
 
+    def known(self) -> dict[str, Checklist]:
+        """Every checklist that has one readable version, as it last was, by name: those in force first, then those taken away,
+        whose runs stay."""
+        ended = {
+            name: last
+            for name, versions in self.versions.items()
+            if (last := next((v.checklist for v in reversed(versions) if v.checklist is not None), None)) is not None
+        }
+        return self.current() | {name: last for name, last in ended.items() if name not in self.current()}
+
 
 def history(state: State, shipped: Mapping[str, Checklist]) -> History:
     """What the files and the admins say. Raises SourceError."""
@@ -139,13 +152,13 @@ def save(text: str, base: int, note: str = "", *, history: History, clock: Clock
         raise SettingsError(
             f"{SAVED}: {checklist.name!r} is of each {was}: another period needs another name, as its runs would not fit"
         )
-    row = VersionRow(name=checklist.name, yaml=text, removed=False, note=note.strip()[:1000])
+    row = VersionRow(name=checklist.name, yaml=text, removed=False, note=by_hand(note, LONGEST_NOTE))
     return _deed(row, base, clock, f"{checklist.name}: {len(checklist.items)} items")
 
 
 def remove(name: str, base: int, note: str = "", *, clock: Clock = utc_now) -> Deed:
     """Takes a checklist away: no run is opened any more, the old ones stay. The deed raises Stale as `save`'s does."""
-    row = VersionRow(name=name, yaml="", removed=True, note=note.strip()[:1000])
+    row = VersionRow(name=name, yaml="", removed=True, note=by_hand(note, LONGEST_NOTE))
     return _deed(row, base, clock, f"{name}: taken away")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from lib import wiring
-from lib.checklists import deeds, gather, questions, runs, versions
+from lib.checklists import deeds, definition, gather, questions, runs, versions
 from lib.checklists.model import Evidence, Run
 from lib.identity.roles import Actor
 from lib.settings import Settings
@@ -175,6 +175,34 @@ def test_the_calendar_shows_missed_days(drawn: Drawn) -> None:
 
     assert "▲ Missed" in said(page)
     assert any(button.label.startswith(":red[▲]") for button in page.button) or datetime.now(UTC).day < 3
+
+
+def test_a_checklist_that_was_taken_away_is_worked_through_to_its_end_and_read_afterwards(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    act(opened.state, versions.remove("daily", 0), ANNA)
+
+    page = drawn(BORIS, list="Daily (ended)")
+
+    assert row(page)["open"] is True
+    names = [option for control in page.button_group for option in control.options]
+    assert "Daily (ended)" in names and names.index("Daily (ended)") > names.index("Monthly")
+    assert drawn(BORIS, list="Daily (ended)", view="Calendar").subheader
+    assert "Form" not in {
+        o for control in drawn(ANNA, list="Daily (ended)", view="Edit").button_group for o in control.options
+    }
+
+
+def test_the_history_of_an_item_that_is_no_more_in_the_checklist_can_be_read(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    shipped = versions.Folder().checklists()
+    fewer = definition.dump(replace(shipped["daily"], items=shipped["daily"].items[1:]))
+    act(opened.state, versions.save(fewer, 0, history=versions.history(opened.state, shipped)), ANNA)
+
+    page = drawn(VERA, view="Items")
+
+    assert TITLE in next(box for box in page.selectbox if box.label == "Item").options
 
 
 def edited(page: AppTest, yaml: str) -> AppTest:

@@ -57,6 +57,34 @@ def test_a_long_run_goes_on_on_the_next_page(report: Report) -> None:
     assert len(PdfReader(io.BytesIO(report_pdf.pdf(long))).pages) > 3
 
 
+def test_a_text_that_is_longer_than_a_page_makes_no_row_too_high(tmp_path: Path) -> None:
+    state: State = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    run = opened(state)
+    reasons = "; ".join(f"index 2026.03.{n:02d} is kept {n} d longer than declared" for n in range(90))
+    seen = replace(SEEN, value="漢字" * 400, reason=reasons, detail="\n".join(f"line {n}" for n in range(200)))
+    act(state, deeds.tick(run, item(state, run), seen, "x" * 2000, clock=lambda: NOW))
+    found, items = questions.items(state, run.id, NOW)
+    long = Report(found, items, questions.journal(state, run.id), NOW)
+    state.close()
+
+    pages = PdfReader(io.BytesIO(report_pdf.pdf(long))).pages
+
+    said = " ".join(page.extract_text() for page in pages)
+    assert "line 0" in said and "line 199" in said  # the figures behind it are whole
+    assert reasons in report_text.csv(long).decode("utf-8-sig")
+    assert "line 199" in report_text.markdown(long)
+
+
+def test_an_item_that_is_not_done_says_whose_it_is_and_until_when(tmp_path: Path) -> None:
+    state: State = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    run, items = questions.items(state, opened(state).id, NOW)
+    state.close()
+
+    whose = [Report(run, items, [], NOW).whose(one) for one in items]
+
+    assert whose == ["for ops, due 2026-03-02 10:00", "due 2026-03-02 18:00"]
+
+
 def test_a_spreadsheet_runs_nothing_of_the_csv_and_numbers_stay_numbers(report: Report) -> None:
     rows = list(csv.DictReader(io.StringIO(report_text.csv(report).decode("utf-8-sig"))))
 

@@ -38,11 +38,14 @@ def calendar(checklist: Checklist) -> None:
 
 def _shown(period: Period) -> tuple[date, date]:
     """The first and the last day of the month (daily) or the year that is looked at."""
-    today = clock.now().astimezone(ZoneInfo(current().settings.zone)).date()
-    chosen = st.session_state.get(_MONTH, today)
+    chosen = st.session_state.get(_MONTH, _today())
     if period is Period.DAY:
         return chosen.replace(day=1), chosen.replace(day=monthrange(chosen.year, chosen.month)[1])
     return date(chosen.year, 1, 1) - 6 * _DAY, date(chosen.year, 12, 31)  # the first week may begin in December
+
+
+def _today() -> date:
+    return clock.now().astimezone(ZoneInfo(current().settings.zone)).date()
 
 
 def _steps(period: Period, first: date, last: date) -> None:
@@ -52,7 +55,7 @@ def _steps(period: Period, first: date, last: date) -> None:
         st.button("Earlier", icon=":material/chevron_left:", key="runs_before", on_click=_look, args=(before,))
         st.markdown(f"**{last:%B %Y}**" if period is Period.DAY else f"**{last.year}**", width="content")
         st.button("Later", icon=":material/chevron_right:", key="runs_after", on_click=_look, args=(after,),
-                  disabled=after > clock.now().date())  # fmt: skip
+                  disabled=after > _today())  # fmt: skip
 
 
 def _look(month: date) -> None:
@@ -109,7 +112,7 @@ def items(checklist: Checklist) -> None:
         else:
             _completion(over)
     with panel("History of an item"):
-        _history(checklist)
+        _history(checklist, found)
 
 
 def _completion(over: pd.DataFrame) -> None:
@@ -140,8 +143,10 @@ def _completion(over: pd.DataFrame) -> None:
     st.caption(" · ".join(words.plain(ITEMS[s]) for s in (ItemState.DONE, ItemState.SKIPPED, ItemState.MISSED)))
 
 
-def _history(checklist: Checklist) -> None:
+def _history(checklist: Checklist, found: pd.DataFrame) -> None:
+    """Of the items that are, and of those that were in the last runs."""
     titles = {item.key: item.title for item in checklist.items}
+    titles = titles | {key: title for key, title in zip(found["key"], found["title"], strict=True) if key not in titles}
     key = st.selectbox(
         "Item", list(titles), key=f"history_{checklist.name}", format_func=lambda k: titles.get(k, k), filter_mode=None
     )

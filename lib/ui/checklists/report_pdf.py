@@ -10,13 +10,13 @@ from fpdf.fonts import FontFace, TTFFont
 
 from lib.ui import text
 from lib.ui.checklists import words
-from lib.ui.checklists.report_text import Report, seen, told
-from lib.ui.checklists.words import ITEMS
+from lib.ui.checklists.report_text import BEHIND, HEADS, Report, cells, details
 
 _FONTS = Path(__file__).parent / "fonts"
 _FAMILY, _GREY = "DejaVu", (110, 110, 110)
-_HEADS = ("Item", "State", "Who and when", "Seen", "Normal", "Before")
-_WIDTHS = (34, 13, 24, 34, 20, 20)
+_WIDTHS = (32, 13, 26, 36, 20, 18)
+_LONGEST_CELL = 600
+"""Characters: a row has to fit on one page. What is longer stands whole in the CSV and the Markdown."""
 
 
 class _Document(FPDF):
@@ -44,10 +44,15 @@ class _Document(FPDF):
         """The text as the font can show it: what it has no sign for stands as its code."""
         return "".join(c if c == "\n" or ord(c) in self.glyphs else f"[U+{ord(c):04X}]" for c in text.visible(value))
 
+    def cell_of(self, value: str) -> str:
+        """The same on one line, for a cell of a table."""
+        shown = " ".join(self.plain(value).split()) or text.NONE
+        return shown if len(shown) <= _LONGEST_CELL else f"{shown[:_LONGEST_CELL]} …"
+
     def line_of(self, value: str, size: float = 9, style: str = "") -> None:
         """A paragraph."""
         self.set_font(_FAMILY, style, size)
-        self.multi_cell(0, size * 0.5, self.plain(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(0, size * 0.5, self.plain(value), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def pdf(report: Report) -> bytes:
@@ -64,6 +69,7 @@ def pdf(report: Report) -> bytes:
     document.ln(3)
     _table(document, report)
     _section(document, "Notes and reasons", [f"{o.item.title}: {n}" for o in report.items for n in report.notes(o)])
+    _behind(document, report)
     _section(document, "All that was done", report.journal_lines() or ["nothing"])
     return bytes(document.output())
 
@@ -75,15 +81,23 @@ def _table(document: _Document, report: Report) -> None:
         col_widths=_WIDTHS, headings_style=head, line_height=4.6, text_align="LEFT", padding=1.2,
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
     ) as table:  # fmt: skip
-        table.row(_HEADS)
+        table.row(HEADS)
         for one in report.items:
-            found = seen(one)
-            before = one.previous.evidence.value if one.previous else ""
-            cells = (
-                one.item.title, words.plain(ITEMS[one.state]), report.done(one), told(found),
-                found.normal if found else "", before,
-            )  # fmt: skip
-            table.row([document.plain(cell) or text.NONE for cell in cells])
+            table.row([document.cell_of(cell) for cell in cells(report, one)])
+
+
+def _behind(document: _Document, report: Report) -> None:
+    """The figures of each item, as they stood."""
+    told = details(report)
+    if not told:
+        return
+    document.ln(4)
+    document.line_of(BEHIND, 11, "B")
+    for title, figures in told:
+        document.ln(2)
+        document.line_of(title, 9, "B")
+        for line in figures:
+            document.line_of(line, 8)
 
 
 def _section(document: _Document, heading: str, lines: list[str]) -> None:

@@ -15,6 +15,9 @@ from lib.ui import text
 from lib.ui.checklists import words
 from lib.ui.checklists.words import ITEMS, RUNS, VERDICTS
 
+HEADS = ("Item", "State", "Who and when", "Seen", "Normal", "Before")
+BEHIND = "The figures behind it"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -51,6 +54,11 @@ class Report:
         settled = one.last is not None and one.state in (ItemState.DONE, ItemState.SKIPPED)
         return f"{one.last.who}, {self.local(one.last.at)}" if settled and one.last is not None else ""
 
+    def whose(self, one: RunItem) -> str:
+        """Who did it and when; while nobody did, whose it is and until when."""
+        has = f"for {one.assignee}, " if one.assignee else ""
+        return self.done(one) or f"{has}due {self.local(one.due_at)}"
+
     def notes(self, one: RunItem) -> list[str]:
         """What was written to it: the reason of a skip, the note of a tick, and the notes."""
         own = [f"{self.done(one)}: {one.last.words}"] if one.last and one.last.words and self.done(one) else []
@@ -65,6 +73,21 @@ class Report:
 def seen(one: RunItem) -> Evidence | None:
     """The evidence as it stood when it was done; None where it was not, or nothing had been collected."""
     return one.last.evidence if one.last is not None and one.state is not ItemState.OPEN else None
+
+
+def details(report: Report) -> list[tuple[str, list[str]]]:
+    """Title and lines of every item that has more to say than fits into a table: the figures behind its verdict."""
+    known = [(one.item.title, found.detail.splitlines()) for one in report.items if (found := seen(one)) is not None]
+    return [(title, lines) for title, lines in known if lines]
+
+
+def cells(report: Report, one: RunItem) -> tuple[str, ...]:
+    """A row of HEADS, as plain text."""
+    found = seen(one)
+    before = one.previous.evidence.value if one.previous else ""
+    return (
+        one.item.title, words.plain(ITEMS[one.state]), report.whose(one), told(found), found.normal if found else "", before,
+    )  # fmt: skip
 
 
 def frame(report: Report) -> pd.DataFrame:
@@ -82,6 +105,7 @@ def frame(report: Report) -> pd.DataFrame:
                 "value": found.value if found else "", "number": found.number if found else None,
                 "unit": found.unit if found else "", "verdict": found.verdict.value if found else "",
                 "normal": found.normal if found else "", "reason": found.reason if found else "",
+                "detail": found.detail if found else "",
                 "previous_value": previous.evidence.value if previous else "", "notes": "\n".join(report.notes(one)),
                 "signed_off_by": run.signed_by,
             }
@@ -99,20 +123,23 @@ def markdown(report: Report) -> str:
     esc = _escaped
     lines = [f"# {esc(report.run.title)}: {esc(words.days(report.run))}", ""]
     lines += [f"- **{name}:** {esc(said)}" for name, said in report.facts]
-    lines += ["", "| Item | State | Who and when | Seen | Normal | Before |", "|---|---|---|---|---|---|"]
+    lines += ["", f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
     for one in report.items:
-        found = seen(one)
-        before = one.previous.evidence.value if one.previous else ""
-        cells = [
-            one.item.title, words.plain(ITEMS[one.state]), report.done(one), told(found), found.normal if found else "",
-            before,
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(esc(cell) or "–" for cell in cells) + " |")
+        lines.append("| " + " | ".join(esc(cell) or text.NONE for cell in cells(report, one)) + " |")
     noted = [f"- **{esc(one.item.title)}:** {esc(note)}" for one in report.items for note in report.notes(one)]
     lines += ["", "## Notes and reasons", "", *noted] if noted else []
+    lines += _behind(report)
     journal = [f"- {esc(line)}" for line in report.journal_lines()]
     lines += ["", "## All that was done", "", *(journal or ["- nothing"])]
     return "\n".join(lines) + "\n"
+
+
+def _behind(report: Report) -> list[str]:
+    told = details(report)
+    lines = ["", f"## {BEHIND}"] if told else []
+    for title, figures in told:
+        lines += ["", f"### {_escaped(title)}", "", *(f"- {_escaped(line)}" for line in figures)]
+    return lines
 
 
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|~$&])")
