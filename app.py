@@ -35,6 +35,8 @@ def load_settings() -> tuple[Settings, OpenIdConnect | None]:
     """The settings of this process and of its sign-in; a wrong one is printed plainly and ends it with exit code 2."""
     try:
         loaded = settings.load()
+        if unused := settings.unknown_settings():
+            say("Not used:", *unused)
         return loaded, oidc.sign_in(loaded)
     except SettingsError as error:
         say("The settings are wrong:", *str(error).splitlines())

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
+from lib.setting_problems import unknown
+
 DEFAULT = "default"
 AT_START = "given at the start"
 """For a value that none of the places has now: an edit since, or an argument of the program that started it."""
@@ -25,6 +27,12 @@ def origins(model: type[BaseSettings], variables: Mapping[str, Sequence[str]]) -
         )
         found[field] = next(iter(places), DEFAULT)
     return found
+
+
+def unknown_names(model: type[BaseSettings], variables: Mapping[str, Sequence[str]]) -> list[str]:
+    """What the environment and `.env` name as settings of ours and what is none, a sentence each. `variables` as in `origins`."""
+    given = (*EnvSettingsSource(model).env_vars, *DotEnvSettingsSource(model).env_vars)
+    return unknown(given, (name for names in variables.values() for name in names))
 
 
 def _place(where: str, name: str, names: Sequence[str]) -> str:

@@ -17,7 +17,8 @@ from lib.errors import SettingsError
 from lib.redact import redact_text
 from lib.setting_api import AlertApi
 from lib.setting_channels import AlertChannels
-from lib.setting_origins import AT_START, origins
+from lib.setting_origins import AT_START, origins, unknown_names
+from lib.setting_problems import problems
 from lib.setting_remote import HEADER_NAME, RemoteStores
 from lib.setting_rules import RuleSettings
 from lib.setting_sources import PREFIX, FileSource, Unreadable, setting, variable_names
@@ -213,21 +214,16 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError("\n".join(_problems(error))) from None
+        raise SettingsError("\n".join(problems(error, Settings.model_fields))) from None
 
 
-def _problems(error: ValidationError) -> list[str]:
-    problems = []
-    for item in error.errors():
-        text = str(item["msg"]).removeprefix("Value error, ")
-        if not item["loc"]:
-            problems.append(text)
-            continue
-        key = str(item["loc"][0])
-        field = Settings.model_fields.get(key)
-        name = variable_names(key, field)[0] if field else key
-        problems.append(f"{name}: {text}")
-    return problems
+def unknown_settings() -> list[str]:
+    """What is set in the environment or in `.env` as if it were a setting, and is none; a sentence each."""
+    return unknown_names(Settings, _variables())
+
+
+def _variables() -> dict[str, list[str]]:
+    return {name: variable_names(name, field) for name, field in Settings.model_fields.items()}
 
 
 def changed_since(settings: Settings) -> frozenset[str]:
@@ -245,8 +241,7 @@ def table(settings: Settings) -> list[dict[str, str]]:
 
     `origin` is as `setting_origins` words it.
     """
-    variables = {name: variable_names(name, field) for name, field in Settings.model_fields.items()}
-    rows, places, changed = [], origins(Settings, variables), changed_since(settings)
+    rows, places, changed = [], origins(Settings, _variables()), changed_since(settings)
     for field_name, field in Settings.model_fields.items():
         value, default = getattr(settings, field_name), field.default
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -272,11 +267,14 @@ def _shown(value: Any) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`--check` lists every problem at once; without it the table is printed too."""
+    """`--check` lists every problem at once, names that are no settings among them; without it the table is printed."""
+    wrong, settings = unknown_settings(), None
     try:
         settings = load()
     except SettingsError as error:
-        print("The settings are wrong:", *str(error).splitlines(), sep="\n  ", file=sys.stderr)  # noqa: T201
+        wrong = [*str(error).splitlines(), *wrong]
+    if settings is None or (wrong and "--check" in arguments):
+        print("The settings are wrong:", *wrong, sep="\n  ", file=sys.stderr)  # noqa: T201
         return 1
     if "--check" in arguments:
         print("The settings are right.")  # noqa: T201

@@ -291,6 +291,8 @@ def main() -> int:
     try:
         settings = configuration.load()
         own_log.set_up(settings.log_level)
+        for unused in configuration.unknown_settings():
+            _log.warning("not used: %s", unused)
         stores = wiring.open_stores(settings)
         worker = Worker(settings, stores)
     except SettingsError as error:

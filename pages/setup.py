@@ -37,21 +37,23 @@ def source(check: Check) -> None:
     """One source: its button, and what its last check found."""
     busy, result = RUNNER.busy(check.key), RUNNER.result(check.key)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{check.title}**", width="content")
-        if result is not None:
-            shape, word = LOOK[result.grade]
-            st.badge(f"{shape.glyph} {word}", color=shape.badge)
-        st.caption(check.about, width="stretch")
-        st.caption(when(result) if result else "checking …" if busy else "not checked yet", width="content")
+        st.markdown(f"**{check.title}** {grade(result) if result else ''}")
         st.button("Check", key=f"check_{check.key}", on_click=RUNNER.start, args=(check,), disabled=busy)
+    st.caption(f"{check.about} {when(result) if result else 'Checking …' if busy else 'Not checked yet.'}")
     if result is not None:
         rows(check.key, result)
+
+
+def grade(result: Result) -> str:
+    """The worst that was found, as a badge."""
+    shape, word = LOOK[result.grade]
+    return f":{shape.badge}-badge[{shape.glyph} {word}]"
 
 
 def when(result: Result) -> str:
     """At what time it was checked, and how long that took."""
     took = f", took {text.duration_s(result.took_s)}" if result.took_s is not None else ""
-    return f"checked {clock.stamp(result.at, seconds=True)}{took}"
+    return f"Checked {clock.stamp(result.at, seconds=True)}{took}."
 
 
 def rows(key: str, result: Result) -> None:
@@ -72,7 +74,9 @@ def rows(key: str, result: Result) -> None:
 
 
 def settings_table() -> None:
-    """Every setting; secrets only as set or unset."""
+    """Every setting; secrets only as set or unset. And what somebody set that is none."""
+    for said in configuration.unknown_settings():
+        st.markdown(f":orange-badge[◆ Not used] {text.esc_md(said)}")
     found = pd.DataFrame(configuration.table(current().settings))
     only = st.toggle("Only what differs from the default", key="changed", bind="query-params")
     shown = found[found["origin"] != "default"] if only else found

@@ -156,6 +156,61 @@ def test_the_check_command_lists_the_problems_and_fails(tmp_path: Path) -> None:
     assert "HALO_OPS_ZONE" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "form"),
+    [
+        ("HALO_OPS_PORT", "eight", "must be a whole number from 1 to 65535"),
+        ("HALO_OPS_PORT", "70000", "must be a whole number from 1 to 65535"),
+        ("HALO_OPS_PORT", "8501.5", "must be a whole number from 1 to 65535"),
+        ("HALO_OPS_SCRAPE_INTERVAL_S", "0.5", "must be a number from 1 to 300 (s)"),
+        ("HALO_OPS_SCRAPE_INTERVAL_S", "nan", "must be a number from 1 to 300 (s)"),
+    ],
+)
+def test_a_wrong_number_is_told_with_both_limits_and_its_unit(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, form: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert str(refused.value) == f"{name}: {form}"
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_nearest_that_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("HALO_OPS_JOBS=crm\nOTHER=1\n", encoding="utf-8")
+    monkeypatch.setenv("HALO_OPS_SCRAPE_TARGET", "http://a/metrics")
+    monkeypatch.setenv("HALO_OPS_SMTP_PASWORD_FILE", "/run/secrets/smtp")
+    monkeypatch.setenv("HALO_OPS_XYZZY", "canary")
+
+    assert settings.unknown_settings() == [
+        "HALO_OPS_JOBS: there is no such setting: did you mean HALO_OPS_JOB?",
+        "HALO_OPS_SCRAPE_TARGET: there is no such setting: did you mean HALO_OPS_SCRAPE_TARGETS?",
+        "HALO_OPS_SMTP_PASWORD_FILE: there is no such setting: did you mean HALO_OPS_SMTP_PASSWORD_FILE?",
+        "HALO_OPS_XYZZY: there is no such setting",
+    ]
+
+
+def test_names_that_others_set_are_no_slips_of_the_pen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HALO_OPS_ALERTS_URL", "HALO_OPS_SERVICE_HOST", "HALO_OPS_PORT_8501_TCP_ADDR", "HALO_OPS_SERVICE_PORT_HTTP",
+                 "HALO_OPS_ES_CA_FILE", "HALO_OPS_ES_CA_FILE_FILE", "HALO_OPS_LOG_LEVEL"):  # fmt: skip
+        monkeypatch.setenv(name, "x")
+
+    assert settings.unknown_settings() == []
+
+
+def test_the_check_command_fails_for_a_name_that_is_no_setting(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "lib.settings", "--check"], cwd=ROOT, text=True, capture_output=True, check=False,
+        env={"PATH": "/usr/bin:/bin", "HALO_OPS_ZONES": "UTC", "HOME": str(tmp_path)},
+    )  # fmt: skip
+
+    assert ran.returncode == 1
+    assert "HALO_OPS_ZONES: there is no such setting: did you mean HALO_OPS_ZONE?" in ran.stderr
+
+
 def test_no_secret_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ES_PASSWORD_FILE", "/nowhere/canary")
     monkeypatch.setenv("ES_PASSWORD", "canary-password")
