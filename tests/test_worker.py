@@ -17,6 +17,7 @@ from lib.errors import SourceUnavailable
 from lib.logs.base import LogQuery
 from lib.settings import Settings
 from lib.status import ImportStatus
+from lib.ui import loops
 from lib.window import Window
 from lib.wiring import OpenStores, open_stores
 from lib.worker import Worker
@@ -174,3 +175,9 @@ def test_a_worker_without_targets_or_files_starts_and_ends(tmp_path: Path) -> No
     assert worker.stop()
     assert worker.status().scrape_age_s is None
     stores.close()
+
+
+def test_every_loop_has_words_for_people(settings: Settings, stores: OpenStores) -> None:
+    names = {task.name for task in Worker(settings, stores).status().tasks}
+
+    assert [name for name in names if loops.words(name) == name] == []

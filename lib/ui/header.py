@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.errors import SourceError
 from lib.status import GapStatus, SourceStatus, TargetStatus, WorkerStatus
-from lib.ui import clock, header_alerts, text
+from lib.ui import clock, header_alerts, loops, text
 from lib.ui.live import UPDATED
 from lib.ui.runtime import current
 from lib.ui.severity import Status, look
@@ -39,23 +39,19 @@ def header() -> None:
 
 
 def _freshness(status: WorkerStatus, moment: datetime) -> None:
-    _mark("Logs", _logs_status(status), text.age(status.newest_log, moment))
+    _mark(f"Logs {text.age(status.newest_log, moment)}", _logs_status(status))
     _metric_source(status)
     _targets("Scrape", status.scrapes, moment, current().settings.scrape_interval_s)
     _targets("Health probe", status.probes, moment, current().settings.probe_interval_s)
-    for name in status.stuck:
-        _mark(f"{name} loop", Status.CRITICAL, "has stopped")
-    for task in status.failing:
-        _mark(f"{task.name} loop", Status.CRITICAL, f"fails: {task.error}")
+    for trouble in loops.troubles(status):
+        _mark(trouble, Status.CRITICAL)
     if status.not_followed:
         st.badge("Log files not followed", icon=":material/info:", color="gray", help=text.esc_md(status.not_followed))
     _unreadable(status)
     _gaps(status.gaps)
     for store, moved in status.replaced.items():
-        words = f"store was damaged and began anew; the old file is {moved}"
-        _mark(
-            store, Status.CRITICAL, words + ("" if store == "metrics" else ", the log files still there are read again")
-        )
+        again = "" if store == "metrics" else ", the log files still there are read again"
+        _mark(f"{store} store was damaged and began anew; the old file is {moved}{again}", Status.CRITICAL)
 
 
 def _metric_source(status: WorkerStatus) -> None:
@@ -92,9 +88,9 @@ def _unreadable(status: WorkerStatus) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
-def _mark(name: str, status: Status, words: str) -> None:
+def _mark(words: str, status: Status) -> None:
     shape = look(status)
-    st.markdown(f":{shape.badge}[{shape.glyph} {text.esc_md(name)} {text.esc_md(words)}]", width="content")
+    st.markdown(f":{shape.badge}[{shape.glyph} {text.esc_md(words)}]", width="content")
 
 
 def _logs_status(status: WorkerStatus) -> Status:

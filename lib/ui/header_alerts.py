@@ -18,6 +18,9 @@ from lib.ui.severity import LOOKS, Status, look
 
 TITLE, ICON = "Halo Ops", "🩺"
 _MOST_SHOWN = 99
+_QUIET = {
+    Status.NO_DATA: "Alerts unknown", Status.WARNING: "No alert, as far as judged", Status.OK: "No alert",
+}  # fmt: skip
 
 
 def alerts() -> None:
@@ -78,7 +81,8 @@ def _firing(found: Verdict) -> None:
         said = ", ".join(f"{text.number(count)} {LOOKS[one].word.lower()}" for one, count in found.firing.items())
         words, said = f"{words} firing", f"Alerts that fire: {said}"
     else:
-        words = ":gray[○ Alerts unknown]" if found.stalled or found.starting else ":green[✓ No alert]"
+        shape = LOOKS[found.quiet]
+        words = f":{shape.badge}[{shape.glyph} {_QUIET[found.quiet]}]"
         said = "What fires, and what to do about it"
     link("alerts", words, help=said)
 

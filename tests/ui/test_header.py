@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.settings import load
-from lib.status import GapStatus, TaskStatus, WorkerStatus
+from lib.status import GapStatus, SourceStatus, TaskStatus, WorkerStatus
 from lib.ui import runtime
 
 NOW = datetime.now(UTC)
@@ -36,7 +36,7 @@ def test_a_healthy_collection_says_nothing_of_losses_or_failures() -> None:
     words = shown(WELL)
 
     assert "lost" not in words
-    assert "fails" not in words
+    assert "Fails" not in words
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,33 @@ def test_what_was_lost_or_kept_unread_is_said_with_its_unit(gaps: GapStatus, sai
     assert said in shown(replace(WELL, gaps=gaps))
 
 
-def test_a_loop_whose_newest_round_failed_says_why() -> None:
-    failing = TaskStatus("tail", 0.5, NOW, errors=1, error="the disk is full")
+def test_what_fails_is_said_in_words_and_a_cause_only_once() -> None:
+    away = "Elasticsearch does not answer"
+    tasks = (
+        TaskStatus("freshness", 2, NOW, errors=1, error=away),
+        TaskStatus("tail", 0.5, NOW, errors=1, error="the disk is full"),
+        TaskStatus("new errors", 15, NOW, errors=1, error=away),
+        TaskStatus("drill", 1, NOW - timedelta(hours=1)),
+    )
 
-    assert "tail loop fails: the disk is full" in shown(replace(WELL, tasks=(failing,)))
+    words = shown(replace(WELL, tasks=tasks))
+
+    assert "▲ Stands still: alert drills" in words
+    assert "▲ Fails: age of the newest log, new error patterns (Elasticsearch does not answer)" in words
+    assert "▲ Fails: reading of log files (the disk is full)" in words
+    assert words.count("Fails") == 2
+
+
+def test_a_metric_store_that_is_away_is_said_once() -> None:
+    away = "connection refused"
+    source = SourceStatus("Prometheus", "prometheus:9090", error=away)
+
+    words = shown(
+        replace(WELL, metric_source=source, tasks=(TaskStatus("metric freshness", 15, NOW, errors=1, error=away),))
+    )
+
+    assert "▲ Prometheus does not answer" in words
+    assert "Fails" not in words
 
 
 def test_a_store_that_began_anew_names_the_file_that_was_moved() -> None:

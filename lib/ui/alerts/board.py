@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.alerts import acts
 from lib.alerts.model import AlertState
-from lib.ui import cache, cards, clock, text
+from lib.ui import address, cache, cards, clock, text
 from lib.ui.alerts import acting, asked, chart, silenced, state, verdict, words
 from lib.ui.identity import act
 from lib.ui.links import link
@@ -73,10 +73,10 @@ def say(found: verdict.Verdict) -> None:
 
 
 def _calm(found: verdict.Verdict) -> str:
-    """How far nothing firing is good news: not while nobody looks, nor for rules that cannot be judged."""
-    if found.stalled:
-        return ":gray-badge[○ Unknown]"
-    return f":orange-badge[◆ {text.number(found.unwell)} not judged]" if found.unwell else ":green-badge[✓ OK]"
+    """How far nothing firing is good news, as a badge."""
+    shape = LOOKS[found.quiet]
+    words = {Status.NO_DATA: "Unknown", Status.WARNING: f"{text.number(found.unwell)} not judged"}
+    return f":{shape.badge}-badge[{shape.glyph} {words.get(found.quiet, shape.word)}]"
 
 
 def _rules_to_look_at(found: verdict.Verdict) -> None:
@@ -110,7 +110,7 @@ def _filtered(opened: pd.DataFrame) -> pd.DataFrame:
         typed = st.text_input("Find", key=state.TEXT, bind="query-params", max_chars=120, width=280,
                               placeholder="Rule or label", label_visibility="collapsed")  # fmt: skip
     shown = opened[opened["severity"].isin(wanted)] if wanted else opened
-    if name := state.value(state.NAME):
+    if name := address.value(state.NAME):
         shown = shown[shown["name"] == name]
         st.button(f"Only {text.esc_md(name)}", icon=":material/close:", key="only_name", on_click=state.clear_filters)
     part = str(typed or "").strip().lower()
@@ -149,8 +149,8 @@ def _counts(alerts: pd.DataFrame) -> str:
 
 def links(name: str, first: Any) -> None:
     """To its runbook, and to the page that shows more of what it is about."""
-    if address := words.runbook(name, first):
-        st.link_button("Runbook", address, icon=":material/menu_book:", type="tertiary")
+    if runbook := words.runbook(name, first):
+        st.link_button("Runbook", runbook, icon=":material/menu_book:", type="tertiary")
     if page := words.page_of(name, first.annotations):
         link(page, "Look closer")
 

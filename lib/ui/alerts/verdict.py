@@ -41,6 +41,13 @@ class Verdict:
         """All that fire and are not silenced."""
         return sum(self.firing.values())
 
+    @property
+    def quiet(self) -> Status:
+        """How far it is good news that nothing fires: unknown while nobody looks, a warning while rules cannot be judged."""
+        if self.stalled or self.starting:
+            return Status.NO_DATA
+        return Status.WARNING if self.unwell else Status.OK
+
 
 def verdict() -> Verdict:
     """How it stands now, found out once for all viewers. Raises SourceError."""
