@@ -65,12 +65,16 @@ class Demo:
         simulator = self._child("simulator", ["lib.simulator", "--dir", str(self.folder / "simulator"),
                                 "--port-base", str(base), "--pace", str(self.pace), "--follow-stdin"])  # fmt: skip
         newest = self._child("past", self._past(base, "newest"))
+        people = self._child("people", ["lib.demo_people", "--data", str(self.folder / "store"),
+                             "--days", str(self.days), "--until", str(self.began)])  # fmt: skip
         known = self.days <= 0 or (self.keep and (self.folder / "store").exists())
         told = os.environ | self._told_of_backups() | self._told_of_exceptions()
         await simulator.start(follow=True, environment=told)
         if not known:
+            await people.start()
             await newest.start()
         addresses = await self._addresses(simulator)
+        await people.finish()  # the dashboard finds runs that were worked through, none that was missed
         dashboard = self._child("dashboard", [str(ROOT / "app.py")])
         await dashboard.start(environment=self._environment(addresses))
         history = asyncio.create_task(self._history(newest, base)) if not known else None
