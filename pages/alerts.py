@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lib.ui import runtime
+from lib.ui import address, runtime
 from lib.ui.alerts import state
 from lib.ui.alerts.board import board
 from lib.ui.alerts.detail import detail
@@ -23,11 +23,11 @@ def body() -> None:
     state.drawn_unseen()
     shown = st.segmented_control("Part", state.PARTS, default=state.OPEN, key=state.SHOW, bind="query-params", required=True,
                                  label_visibility="collapsed", on_change=state.open_alert)  # fmt: skip
-    if wanted := state.value(state.SILENCE):
+    if wanted := address.value(state.SILENCE):
         with panel("Silence"):
             form(wanted)
     with panel(""):
-        if fingerprint := state.value(state.ALERT):
+        if fingerprint := address.value(state.ALERT):
             detail(fingerprint)
         else:
             PARTS[str(shown or state.OPEN)]()

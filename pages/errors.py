@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from lib.ui import address, cache, cards, text
+from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.logs.state import address_of_pattern
 from lib.ui.panel import all_good, nothing_in_range, panel
-from lib.ui.table import go_to
+from lib.ui.steps import steps
 from lib.ui.time_range import time_window
 
 PATTERN = "pattern_id"
@@ -43,9 +43,9 @@ def patterns() -> None:
         return
     columns = {
         "pattern_id": None, "level": None,
-        "pattern": st.column_config.TextColumn("Pattern", width="large"),
+        "records": st.column_config.NumberColumn("Errors", width=60),
         "is_new": st.column_config.TextColumn("New", help="None in the preceding period of the same length", width=60),
-        "records": st.column_config.NumberColumn("Errors", width=70),
+        "pattern": st.column_config.TextColumn("Pattern", width="large"),
         "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=90),
         "before": st.column_config.NumberColumn("Before", help="In the preceding period; empty if unknown", width=70),
         "first_seen": st.column_config.DatetimeColumn("First seen", format="D MMM HH:mm", width=100),
@@ -53,26 +53,13 @@ def patterns() -> None:
         "trend": st.column_config.BarChartColumn("Trend", y_min=0, width=120),
     }  # fmt: skip
     order = [c for c in columns if c in found.columns]
-    steps(found["pattern_id"].astype(str).tolist())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Click a row for its samples.", width="content")
+        steps(PATTERN, found["pattern_id"].astype(str).tolist())
     shown = found[order].assign(is_new=["★ new" if new else "" for new in found["is_new"]])
     chosen = cards.table(shown, key="patterns", topic="error patterns", columns=columns, select=True, keep=PATTERN)
     if chosen is not None:
         samples(str(chosen["pattern_id"]))
-
-
-def steps(ids: list[str]) -> None:
-    """To the pattern after the open one, and before it; the keys n and N press these."""
-    held = address.value(PATTERN)
-    at = ids.index(held) if held in ids else -1
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("Click a row for its samples.", width="content")
-        for key, words, icon, to in (
-            ("previous_error", "Previous (N)", "keyboard_arrow_up", max(at, 0) - 1),
-            ("next_error", "Next (n)", "keyboard_arrow_down", at + 1),
-        ):
-            there = 0 <= to < len(ids)
-            st.button(words, icon=f":material/{icon}:", key=key, type="tertiary", disabled=not there, on_click=go_to,
-                      args=(PATTERN, ids[to] if there else ""))  # fmt: skip
 
 
 def samples(pattern_id: str) -> None:

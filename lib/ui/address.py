@@ -7,11 +7,11 @@ import streamlit as st
 LONGEST = 300
 
 
-def unseen(*keys: str) -> None:
-    """Draws the controls that keep these in the address; nobody sees them."""
+def unseen(*keys: str, longest: int = LONGEST) -> None:
+    """Draws the controls that keep these, of at most `longest` characters, in the address; nobody sees them."""
     with st.container(key=f"address_{'_'.join(keys)}"):
         for key in keys:
-            st.text_input(key, key=key, bind="query-params", max_chars=LONGEST)
+            st.text_input(key, key=key, bind="query-params", max_chars=longest)
 
 
 def value(key: str) -> str:

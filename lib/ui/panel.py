@@ -124,6 +124,11 @@ def nothing_in_range(what: str = "Nothing", own_range: str = "") -> None:
     _state("○", f"{text.esc_md(what)} in this range.", action=action)
 
 
+def not_yet(words: str) -> None:
+    """Nothing is wrong or missing: it is only too early."""
+    _state("○", f"{text.esc_md(words)}.")
+
+
 def filtered_out(hidden: int, clear: Callable[[], None] | None = None) -> None:
     """The filter hides everything; `clear` is a callback that takes the filter away."""
     words = f"The filter hides all {text.number(hidden)} rows."

@@ -85,7 +85,7 @@ def _drawn(
     ids = frame[keep].astype(str).tolist() if keep else []
     held = address.value(keep) if keep else ""
     if keep:
-        key = f"{key}_{hash((tuple(ids), st.session_state.get(_edition(keep), 0)))}"
+        key = f"{key}_{hash((tuple(ids), edition(keep)))}"
         more["on_select"] = lambda: address.put(keep, _kept(key, ids))
         if held in ids and key not in st.session_state:
             more["selection_default"] = {"selection": {"rows": [ids.index(held)]}}
@@ -110,14 +110,16 @@ def _kept(key: str, ids: list[str]) -> str:
     return ids[place] if place is not None else ""
 
 
-def _edition(keep: str) -> str:
-    return f"_edition_{keep}"
+def edition(keep: str) -> int:
+    """Differs after every `go_to`: a table whose chosen row the address keeps takes it into its key, as what is chosen in
+    a table that is drawn already can only be changed by a click."""
+    return int(st.session_state.get(f"_edition_{keep}", 0))
 
 
 def go_to(keep: str, kept: str) -> None:
     """Chooses another row of the table that keeps this in the address. For callbacks."""
     address.put(keep, kept)
-    st.session_state[_edition(keep)] = st.session_state.get(_edition(keep), 0) + 1
+    st.session_state[f"_edition_{keep}"] = edition(keep) + 1
 
 
 def _foot(shown: pd.DataFrame, every: int, key: str, topic: str) -> None:

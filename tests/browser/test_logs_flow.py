@@ -84,6 +84,23 @@ def test_a_wrong_query_is_pointed_at(served: str, visit: Visit) -> None:
     expect(page.locator("[data-testid=stCode]")).to_contain_text("^")
 
 
+def test_the_keys_n_and_N_go_from_error_to_error(served: str, visit: Visit, poll: Poll) -> None:
+    page = visit(f"{served}/logs?range=1h&refresh=Off", charts=1)
+    expect(page.get_by_role("button", name="Next error (n)")).to_be_enabled()
+
+    page.keyboard.press("n")
+    poll(lambda: "record=" in page.url)
+    first = page.url.partition("record=")[2]
+    expect(page.get_by_text("gave up after 11 s").first).to_be_visible()
+    page.keyboard.press("n")
+    poll(lambda: page.url.partition("record=")[2] not in ("", first))
+    expect(page.get_by_text("gave up after 10 s").first).to_be_visible()
+
+    expect(page.get_by_role("button", name="Previous error (N)")).to_be_enabled()
+    page.keyboard.press("N")
+    poll(lambda: page.url.partition("record=")[2] == first)
+
+
 @pytest.mark.parametrize("address", ["logs?range=1h", "explore?range=1h&expr=up"])
 def test_nothing_is_beyond_the_edge_of_a_narrow_screen(served: str, visit: Visit, page: Page, address: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})

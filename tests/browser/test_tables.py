@@ -51,7 +51,7 @@ def test_a_click_opens_a_pattern_the_address_keeps_it_and_the_keys_go_on(seeded:
     page.keyboard.press("n")
     poll(lambda: "pattern_id=" in page.url and page.url.partition("pattern_id=")[2] != first)
 
-    expect(page.get_by_role("button", name="Previous (N)")).to_be_enabled()
+    expect(page.get_by_role("button", name="Previous error (N)")).to_be_enabled()
     page.keyboard.press("N")
     poll(lambda: page.url.partition("pattern_id=")[2] == first)
 

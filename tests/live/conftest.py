@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +15,10 @@ import httpx
 import orjson
 import pytest
 
+from tests import npm
+
 SOURCE = Path(__file__).parent / "node"
-CACHE = Path(__file__).parent.parent / ".cache" / "node"
-INSTALL_S, START_S, STOP_S = 110, 20, 10
+START_S, STOP_S = 20, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +99,7 @@ class GuideService:
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The packages of package-lock.json, installed once per lock file."""
-    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    if missing:
-        pytest.fail(f"{' and '.join(missing)} not found: install Node.js 18 or newer with npm (Debian: nodejs npm)")
-    lock = SOURCE / "package-lock.json"
-    stamp, wanted = CACHE / "installed", hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        _install()
-        stamp.write_text(wanted, encoding="utf-8")
-    return CACHE / "node_modules"
+    return npm.installed(SOURCE, "node")
 
 
 @pytest.fixture
@@ -125,16 +116,6 @@ def guide_service(node_modules: Path, tmp_path: Path) -> Iterator[Callable[..., 
     yield make
     for service in made:
         service.stop()
-
-
-def _install() -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(SOURCE / name, CACHE / name)
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode:
-        pytest.fail(f"npm ci failed; it needs a package registry that answers:\n{done.stderr[-2000:]}")
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

@@ -79,6 +79,12 @@ def said(page: AppTest) -> str:
     return "\n".join(str(part.value) for part in parts).replace("\\", "").replace("*", "")
 
 
+def header_link(page: AppTest) -> str:
+    """What the top of the page says of alerts."""
+    links = [str(link.proto.label) for link in page.get("page_link")]
+    return next(label for label in links if label.endswith(("alert]", "judged]", "unknown]", "firing")))
+
+
 def table(page: AppTest) -> pd.DataFrame:
     """The first table of the page itself; the header has one of the channels."""
     return next(frame.value for frame in page.dataframe if "name" in frame.value.columns)
@@ -101,6 +107,7 @@ def test_a_quiet_night_says_that_nothing_fires_when_it_was_checked_and_how_many_
     assert "No alert fires" in said(page)
     assert "2 rules evaluated" in said(page)
     assert "✓ OK" in said(page)
+    assert header_link(page) == ":green[✓ No alert]"
     assert not page.error
 
 
@@ -111,6 +118,7 @@ def test_nothing_that_fires_is_no_good_news_of_rules_that_cannot_be_judged(drawn
 
     assert "◆ 1 not judged] No alert fires" in said(page)
     assert "✓ OK" not in said(page)
+    assert header_link(page) == ":orange[◆ No alert, as far as judged]"
 
 
 def test_what_fires_is_said_with_its_value_limit_since_flags_and_who_was_told(drawn: Drawn, state: State) -> None:
@@ -176,6 +184,15 @@ def test_a_link_opens_one_alert_with_its_whole_time_line(drawn: Drawn, state: St
     for part in ("pending: 12.3 % is over 5 %", "firing: the condition held", "answered 200 ok after 81 ms",
                  "no such recipient: 550", "held back: told 5 min ago"):  # fmt: skip
         assert part in words
+
+
+def test_a_chart_without_a_sample_is_too_early_only_in_an_alerts_first_minutes(drawn: Drawn, state: State) -> None:
+    young, old = (alert("QueueBacklog", moment() - age, labels={"queue_name": str(age)})
+                  for age in (timedelta(seconds=5), timedelta(hours=1)))  # fmt: skip
+    put(state, [young, old])
+
+    assert "came true a moment ago: the first point of its chart is on its way" in said(drawn(alert=young.fingerprint))
+    assert "No sample of QueueBacklog in this range" in said(drawn(alert=old.fingerprint))
 
 
 def test_a_link_to_an_alert_that_is_over_still_tells_its_story(drawn: Drawn, state: State) -> None:

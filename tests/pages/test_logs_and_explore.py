@@ -145,6 +145,23 @@ def test_older_pages_go_on_where_the_one_before_ended(page: AppTest) -> None:
     assert table(test, "message")["ts"].tolist() == first.tolist()
 
 
+def test_the_next_error_is_opened_over_the_records_between_and_the_one_before_again(page: AppTest) -> None:
+    found = table(drawn(page, "logs"), "message")
+    errors = [place for place, level in enumerate(found["level"]) if level == "▲ ERROR"]
+    assert page.button(key="previous_error").disabled
+
+    page.button(key="next_error").click().run()
+    first = page.session_state["record"]
+    page.button(key="next_error").click().run()
+    second = page.session_state["record"]
+    page.button(key="previous_error").click().run()
+
+    ids = runtime.current().stores.logs.search(LogQuery(HOUR), 200, None)["id"].tolist()
+    assert [first, second] == [ids[place] for place in errors[:2]]
+    assert page.session_state["record"] == first
+    assert page.button(key="previous_error").disabled
+
+
 def test_columns_of_any_field_can_be_chosen(page: AppTest) -> None:
     test = drawn(page, "logs", columns=["email", "level"], q="request_id:q1")
 

@@ -29,7 +29,7 @@ def glance() -> None:
         about = " · ".join(part for part in (row.name, words.about(row)) if part)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(str(entry("alerts").path), label=f"{words.badge(row.severity)} {text.esc_md(about)}", width="content",
-                         query_params=dict(state.address(row.fingerprint)))  # fmt: skip
+                         query_params=dict(state.address_of(row.fingerprint)))  # fmt: skip
             st.markdown(board.state_words(row, limit), width="content")
             if badges := board.flag_badges(row):
                 st.markdown(badges, width="content")

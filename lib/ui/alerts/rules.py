@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.alerts.rules import Rule
-from lib.ui import cache, cards, clock, runtime, text
+from lib.ui import address, cache, cards, clock, runtime, text
 from lib.ui.alerts import asked, chart, state, why, words
 from lib.ui.pages import entry
 from lib.ui.panel import panel
@@ -23,7 +23,7 @@ def rules() -> None:
     """The table of rules, and one of them opened."""
     found = asked.rules()
     names = list(dict.fromkeys([*(rule.name for rule in _known()), *found["name"]]))
-    opened = state.value(state.RULE)
+    opened = address.value(state.RULE)
     if opened:
         _one(opened, found)
     with panel("Rules", help="Click one to see why it did or did not tell."):
@@ -69,7 +69,7 @@ def _table(found: pd.DataFrame, names: list[str]) -> None:
         "skipped": st.column_config.NumberColumn("Skipped", help="Evaluations left out because one before took too long", width=80),
     }  # fmt: skip
     chosen = cards.table(frame, key="rules", topic="alert rules", columns=columns, select=True)
-    if chosen is not None and chosen["name"] != state.value(state.RULE):
+    if chosen is not None and chosen["name"] != address.value(state.RULE):
         st.button("Look at this rule", key="open_rule", icon=":material/chevron_right:", on_click=state.open_rule,
                   args=(str(chosen["name"]),))  # fmt: skip
 

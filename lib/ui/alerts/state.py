@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from lib.alerts.silences import Silence
+from lib.ui import address
 
 ALERT, SILENCE, RULE, NAME = "alert", "silence", "rule", "alertname"
 SHOW, SEVERITY, TEXT = "show", "severity", "find"
@@ -19,15 +20,7 @@ def drawn_unseen() -> None:
     """The controls that keep state in the address and that nobody types into."""
     if st.session_state.pop(_DONE, False):
         st.session_state[SILENCE] = ""
-    with st.container(key="alerts_address"):
-        for key in (ALERT, SILENCE, RULE, NAME):
-            st.text_input(key, key=key, bind="query-params", max_chars=2000)
-
-
-def value(key: str) -> str:
-    """A control's value; before it is drawn for the first time, the one in the address."""
-    found = st.session_state[key] if key in st.session_state else st.query_params.get(key)
-    return str(found or "")
+    address.unseen(ALERT, SILENCE, RULE, NAME, longest=2000)  # a silence can be asked for by its matchers
 
 
 def open_alert(fingerprint: str = "") -> None:
@@ -71,6 +64,6 @@ def clear_filters() -> None:
     st.session_state[NAME] = ""
 
 
-def address(fingerprint: str) -> Mapping[str, str]:
+def address_of(fingerprint: str) -> Mapping[str, str]:
     """What the address needs to show one alert, for links from other pages."""
     return {ALERT: fingerprint}

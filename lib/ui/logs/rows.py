@@ -16,7 +16,9 @@ from lib.ui import cache, cards, runtime, text
 from lib.ui.logs import search, state
 from lib.ui.logs.fields import inside
 from lib.ui.panel import filtered_out, nothing_in_range
-from lib.ui.severity import look
+from lib.ui.severity import Status, look, status_of
+from lib.ui.steps import steps
+from lib.ui.table import edition
 from lib.window import Window
 
 _CONFIG: dict[str, Any] = {
@@ -88,19 +90,26 @@ def _table(found: pd.DataFrame) -> None:
     columns = state.several(state.COLUMNS) or search.DEFAULT_COLUMNS
     shown = pd.DataFrame({"ts": cards.localised(found)["ts"]} | {name: _column(found, name) for name in columns})
     ids, chosen = found["id"].tolist(), state.text(state.RECORD)
-    key = f"rows_{hash((tuple(ids), columns))}"
+    key = f"rows_{hash((tuple(ids), columns, edition(state.RECORD)))}"
     if key not in st.session_state and chosen in ids:
         more: dict[str, Any] = {"selection_default": {"selection": {"rows": [ids.index(chosen)]}}}
     else:
         more = {}
     held = state.text(state.RECORD) or state.page() > 1
     still = " The list stands still while a record or an older page is open." if held else ""
-    st.caption(f"Tick a row to open it.{still}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"Tick a row to open it.{still}", width="content")
+        steps(state.RECORD, ids, _errors(found))
     st.dataframe(
         shown, key=key, hide_index=True, column_config={name: _CONFIG.get(name, name) for name in map(str, shown.columns)},
         on_select=lambda: _open(key, ids), selection_mode="single-row", height=420 if len(shown) > 10 else "content",
         placeholder=text.NONE, alt="Log records, newest first", **more,
     )  # fmt: skip
+
+
+def _errors(found: pd.DataFrame) -> set[str]:
+    """The ids of the records that tell of an error."""
+    return set(found.loc[[status_of(level) is Status.CRITICAL for level in found["level"]], "id"])
 
 
 def _open(key: str, ids: list[str]) -> None:

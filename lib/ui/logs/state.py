@@ -31,9 +31,7 @@ _HELD = "_logs_window"
 
 def drawn_unseen() -> None:
     """The controls that keep state in the address and that nobody types into."""
-    with st.container(key="logs_address"):
-        for key in (RECORD, FOLLOW, PAGE):
-            st.text_input(key, key=key, bind="query-params", max_chars=300)
+    address.unseen(RECORD, FOLLOW, PAGE)
 
 
 def text(key: str) -> str:

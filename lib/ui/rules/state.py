@@ -57,8 +57,7 @@ def go_on() -> None:
 
 def drawn_unseen() -> None:
     """Keeps the open rule in the address."""
-    with st.container(key="rules_address"):
-        st.text_input("Rule", key=RULE, bind="query-params", max_chars=editing.LONGEST_NAME)
+    address.unseen(RULE, longest=editing.LONGEST_NAME)
 
 
 def may_edit() -> bool:
