@@ -37,7 +37,7 @@ def source(check: Check) -> None:
     """One source: its button, and what its last check found."""
     busy, result = RUNNER.busy(check.key), RUNNER.result(check.key)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{check.title}** {grade(result) if result else ''}")
+        st.markdown(f"**{check.title}** {grade(result) if result else ''}", width="stretch")
         st.button("Check", key=f"check_{check.key}", on_click=RUNNER.start, args=(check,), disabled=busy)
     st.caption(f"{check.about} {when(result) if result else 'Checking …' if busy else 'Not checked yet.'}")
     if result is not None:
