@@ -14,6 +14,8 @@ from lib.window import DAY, Window
 SYNC = Match("event", ("sync.completed",))
 DEPTH = "max by (queue_name) (queue_size)"
 GROWTH = "sum by (queue_name) (deriv(queue_size[15m])) * 60"
+GROWTH_NOW = "sum by (queue_name) (deriv(queue_size[5m])) * 60"
+"""What filled up and was emptied since grew over 15 minutes, and yet will not reach its limit."""
 
 
 def queue_depth(stores: Stores, window: Window) -> pd.DataFrame:
@@ -26,18 +28,21 @@ def queue_depth(stores: Stores, window: Window) -> pd.DataFrame:
 
 def queue_status(stores: Stores, window: Window) -> pd.DataFrame:
     """Each queue at the window's end: `queue`, `items`, `limit` (rule QueueBacklog; NaN = no rule), `growth_per_min`
-    (over 15 min; NaN = unknown), `to_limit_s` (at this growth; 0 = over it, NaN = not growing), `status` (over the limit:
-    the rule's severity; reached within the hour: warning).
+    (over 15 min; NaN = unknown), `to_limit_s` (at this growth; 0 = over it, NaN = not growing, or not in the last 5 min),
+    `status` (over the limit: the rule's severity; reached within the hour: warning).
 
     Fullest first; no rows without the metric. Raises SourceError.
     """
-    items, growth = (by_label(stores, window, expression, "queue_name") for expression in (DEPTH, GROWTH))
+    items, growth, growth_now = (
+        by_label(stores, window, expression, "queue_name") for expression in (DEPTH, GROWTH, GROWTH_NOW)
+    )
     rule = rule_limit(stores, window, "QueueBacklog")
     limit, severity = float(rule.get("value", np.nan)), str(rule.get("severity", "warning"))
-    rows = [
-        (name, depth, limit, growth.get(name, np.nan), *_ahead(depth, limit, growth.get(name, np.nan), severity))
-        for name, depth in items.items()
-    ]
+    rows = []
+    for name, depth in items.items():
+        grown = growth.get(name, np.nan)
+        ahead = _ahead(depth, limit, grown if growth_now.get(name, np.nan) > 0 else np.nan, severity)
+        rows.append((name, depth, limit, grown, *ahead))
     columns = ["queue", "items", "limit", "growth_per_min", "to_limit_s", "status"]
     return pd.DataFrame(rows, columns=columns).sort_values("items", ascending=False, ignore_index=True)
 

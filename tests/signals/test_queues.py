@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lib.metrics.duckdb import DuckMetrics
 from lib.signals import queues
 from lib.stores import Stores
 from lib.window import Window
-from tests.seed import HOUR, NOW, WHOLE
+from tests.seed import HOUR, NOW, WHOLE, empty_stores, samples
+
+HOUR_S = 3600
 
 
 def test_a_growing_queue_says_when_it_reaches_the_rules_limit(busy: Stores) -> None:
@@ -23,6 +27,20 @@ def test_a_growing_queue_says_when_it_reaches_the_rules_limit(busy: Stores) -> N
     assert growing["to_limit_s"] == pytest.approx(200)
     assert (growing["status"], steady["status"]) == ("warning", "ok")
     assert np.isnan(steady["to_limit_s"])
+
+
+def test_a_queue_that_filled_up_and_was_emptied_again_is_not_on_its_way_to_the_limit(tmp_path: Path) -> None:
+    age_s = np.arange(3 * HOUR_S, -1, -15)
+    filled = np.where((age_s > 60) & (age_s < 300), (300 - age_s) * 3.0, 0.0)  # a storm of webhooks, worked off by now
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.metrics, DuckMetrics)
+        stores.metrics.append(samples({(("__name__", "queue_size"), ("queue_name", "webhooks")): filled}))
+
+        found = queues.queue_status(stores, HOUR).iloc[0]
+
+    assert found["growth_per_min"] > 0
+    assert (found["items"], found["status"]) == (0, "ok")
+    assert np.isnan(found["to_limit_s"])
 
 
 def test_failed_syncs_are_per_minute_as_the_rule_has_them(busy: Stores) -> None:

@@ -206,8 +206,10 @@ def queue_depths(asked: Asked) -> Evidence:
         return unknown("queue_size was not scraped in the last 5 minutes of the period", normal, to)
     rule = float(rule_limit(asked.stores, window, "QueueBacklog").get("value", limits["bad"]))
     growth = by_label(asked.stores, window, QUEUE_GROWTH, "queue_name")
-    named = zip(found["queue"].astype(str), found["items"].astype("float64"), strict=True)
-    parts = [_queue(asked, name, items, growth.get(name, 0.0), rule) for name, items in named]
+    named = zip(found["queue"].astype(str), found["items"].astype("float64"), found["growth_per_min"], strict=True)
+    parts = [
+        _queue(asked, name, items, growth.get(name, 0.0) if lately > 0 else 0.0, rule) for name, items, lately in named
+    ]
     fullest = found.iloc[0]
     return together(
         parts, value=f"{fullest['queue']}: {number(fullest['items'])} items", normal=normal, link=to,

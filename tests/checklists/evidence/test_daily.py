@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 
 from lib.checklists.model import Verdict
@@ -191,12 +192,20 @@ def queue(world: World, items: float, per_min: float = 0) -> None:
     world.metric("queue_size", lambda t: items + (t - t[-1]) / 60 * per_min, since=3 * HOUR, queue_name="lead_sync")
 
 
+def emptied(world: World) -> None:
+    """Filled up for an hour, and worked off in the last ten minutes."""
+    world.metric(
+        "queue_size", lambda t: np.interp(t - t[-1], [-4200, -600, -300], [0, 900, 20]), since=3 * HOUR, queue_name="lead_sync"
+    )  # fmt: skip
+
+
 QUEUES = cases(
     nearly_empty=(lambda w: queue(w, 20), OK, "lead_sync: 20 items"),
     half_full=(lambda w: queue(w, 600), LOOK, "lead_sync: 600 items"),
     over_its_limit=(lambda w: queue(w, 1200), BAD, "1 200 items"),
     growing_towards_it=(lambda w: queue(w, 400, per_min=2), LOOK, "at 1 000 in 5 h"),
     growing_slowly=(lambda w: queue(w, 40, per_min=0.05), OK, "no queue fills up"),
+    emptied_again=(emptied, OK, "no queue fills up"),
     shrinking=(lambda w: queue(w, 300, per_min=-2), OK, "no queue fills up"),
     nothing=(lambda w: None, NO_DATA, "queue_size was not scraped"),
 )
