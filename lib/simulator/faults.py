@@ -41,7 +41,7 @@ FAULTS = {
     for fault in (
         Fault("error_burst", "HaloPSA answers in a new form that the integration cannot read: 500s, a new error pattern.",
               _switch("schema", True, False), target="halopsa", targets=("halopsa",), felt=True),
-        Fault("slow_upstream", "An upstream takes about seven seconds longer: latency rises, health checks time out.",
+        Fault("slow_upstream", "An upstream takes about seven seconds longer: latency rises, health checks take seconds.",
               _switch("slow_s", SLOW_S, 0.0), target="halopsa", targets=_ALL, felt=True),
         Fault("queue_backlog", "A storm of webhooks, far more than the workers get through: the queue grows."),
         Fault("failing_sync", "HaloPSA refuses the leads of one source: failed syncs, an error for each lead.",
