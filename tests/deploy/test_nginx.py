@@ -73,6 +73,29 @@ def test_what_tells_about_the_process_is_not_there(client: httpx.Client, path: s
     assert httpx.get(f"{proxied.app}/metrics", trust_env=False).status_code == 200  # there, behind the proxy
 
 
+def test_programs_come_with_their_own_token_to_these_addresses_and_no_other(tmp_path: Path) -> None:
+    """Without the password: the dashboard answers 401 or 404 by itself, as it does without nginx."""
+    token = "0123456789abcdef0123456789abcdef"
+    settings = {"HALO_OPS_API_TOKEN": token, "HALO_OPS_HEARTBEAT_TOKEN": token, "HALO_OPS_HEARTBEATS": "backup=24h/2h"}
+    alert = {"key": "nightly", "status": "firing"}
+    posts: dict[str, Any] = {"/api/heartbeat/backup": {}, "/api/alerts": alert, "/api/alertmanager": {}}
+
+    with proxied_app(tmp_path, **settings) as proxied, viewer(proxied) as client:
+        codes = {
+            path: client.post(path, json=body, headers={"authorization": f"Bearer {token}"}).status_code
+            for path, body in posts.items()
+        }
+        wrong = {client.post(path, json={}, headers={"authorization": "Bearer x"}).json()["error"] for path in posts}
+        closed = [
+            get(client, path, authorization=f"Bearer {token}").headers.get("www-authenticate", "")
+            for path in ("/api/health", "/api/alerts/x", "/api/heartbeat/", "/api/heartbeat/a/b", "/api/alertsx")
+        ]
+
+    assert codes == {"/api/heartbeat/backup": 200, "/api/alerts": 200, "/api/alertmanager": 400}
+    assert len(wrong) == 1, wrong  # in the dashboard's words, not nginx' page
+    assert closed == ['Basic realm="Operations"'] * len(closed)
+
+
 def test_no_foreign_site_may_steer_the_page(client: httpx.Client, proxied: Proxied) -> None:
     ours = get(client, "/_stcore/host-config").json()
     apps = httpx.get(f"{proxied.app}/_stcore/host-config", trust_env=False).json()
