@@ -64,12 +64,45 @@ def test_the_unit_does_not_restart_on_settings_that_are_wrong() -> None:
     assert f"RestartPreventExitStatus={ended.returncode}\n" in unit
 
 
-def test_what_the_image_copies_is_enough_to_serve(tmp_path: Path) -> None:
-    image, [port] = tmp_path / "app", free_ports(1)
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """What the Dockerfile copies, and nothing else of the project."""
+    folder = tmp_path / "app"
     for word, arguments in instructions():
         if word == "COPY" and not arguments[0].startswith("--from") and arguments[-1].startswith("./"):
-            source, target = ROOT / arguments[0], image / arguments[1]
-            _copy(source, target / source.name if source.is_file() else target)
+            source, target = ROOT / arguments[0], folder / arguments[1]
+            file = source.is_file() and arguments[1].endswith("/")
+            _copy(source, target / source.name if file else target)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("lib.settings --check", 0, ""),
+        ("lib.state backup backup.sqlite", 1, "there is no"),
+        ("lib.logs.elastic.install", 1, "no connection"),
+        ("lib.contract --metrics metrics.prom", 1, "missing"),
+        ("lib.collect.backfill none*.log", 2, ""),
+    ],
+)
+def test_the_commands_of_the_docs_work_in_the_image(image: Path, command: str, code: int, words: str) -> None:
+    (image / "metrics.prom").write_text("queue_size 1\n", encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "HALO_OPS_DATA_DIR": str(image / "data"), "HOME": str(image),
+                   "ELASTICSEARCH_NODE": "http://127.0.0.1:9"}  # fmt: skip
+
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)], cwd=image, env=environment, check=False, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert words in done.stdout + done.stderr
+
+
+def test_what_the_image_copies_is_enough_to_serve(image: Path, tmp_path: Path) -> None:
+    [port] = free_ports(1)
     environment = {"PATH": os.environ["PATH"], "HALO_OPS_DATA_DIR": str(tmp_path / "data"), "HALO_OPS_PORT": str(port)}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=image, env=environment | {"HOME": str(tmp_path)})
     try:
