@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
 from lib.setting_problems import unknown
+from lib.setting_sources import file_variables
 
 DEFAULT = "default"
 AT_START = "given at the start"
@@ -17,12 +17,14 @@ AT_START = "given at the start"
 def origins(model: type[BaseSettings], variables: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Per field of `variables` (with the names that set it): "default", "environment", "file PATH (NAME_FILE)" or
     ".env", whichever wins; with the variable's name where it is not the preferred one. Reads the places anew."""
-    environment, dotenv = EnvSettingsSource(model).env_vars, DotEnvSettingsSource(model).env_vars
+    environment, dotenv, files = (
+        EnvSettingsSource(model).env_vars, DotEnvSettingsSource(model).env_vars, file_variables(model),
+    )  # fmt: skip
     found = {}
     for field, names in variables.items():
         places = (
             *(_place("environment", name, names) for name in names if name.lower() in environment),
-            *(f"file {os.environ[name + '_FILE']} ({name}_FILE)" for name in names if os.environ.get(name + "_FILE")),
+            *(f"file {files[name + '_FILE']} ({name}_FILE)" for name in names if files.get(name + "_FILE")),
             *(_place(".env", name, names) for name in names if name.lower() in dotenv),
         )
         found[field] = next(iter(places), DEFAULT)

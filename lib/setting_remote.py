@@ -182,6 +182,10 @@ class RemoteStores(BaseSettings):
             "ES_PASSWORD": self.es_password,
         }
         given = [name for name, secret in secrets.items() if secret.get_secret_value()]
+        if given == ["ES_PASSWORD"] and not self.es_username:
+            raise ValueError("ES_PASSWORD: needs ES_USERNAME")
+        if self.es_username and "ES_PASSWORD" not in given:
+            given.append("ES_USERNAME")
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)}: only one way to sign in to Elasticsearch can be used")
         return self

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, Field
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource
 
 PREFIX = "HALO_OPS_"
 
@@ -29,12 +31,12 @@ class Unreadable:
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """`<NAME>_FILE` names a file that holds the value, as orchestrators mount secrets."""
+    """`<NAME>_FILE`, in the environment or in `.env`, names a file that holds the value, as orchestrators mount secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The content of the file that `<NAME>_FILE` names, or None where that is not set."""
         for name in variable_names(field_name, field):
-            if path := self._environment.get(name + "_FILE"):
+            if path := self._named.get(name + "_FILE"):
                 try:
                     return Path(path).read_text(encoding="utf-8").strip(), name, False
                 except OSError as error:
@@ -47,9 +49,9 @@ class FileSource(PydanticBaseSettingsSource):
                     return Unreadable(f"the file {path} that {name}_FILE names is not text in UTF-8"), name, False
         return None, field_name, False
 
-    def __init__(self, settings_cls: type[BaseSettings], environment: dict[str, str]) -> None:
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
-        self._environment = environment
+        self._named = file_variables(settings_cls)
 
     def __call__(self) -> dict[str, Any]:
         """Every value that came from a file, under the name that the model reads."""
@@ -59,6 +61,12 @@ class FileSource(PydanticBaseSettingsSource):
             if value is not None:
                 found[variable_names(field_name, field)[0] if field.validation_alias else field_name] = value
         return found
+
+
+def file_variables(model: type[BaseSettings]) -> Mapping[str, str]:
+    """What may name a file: the environment, and what `.env` has that the environment has not."""
+    dotenv = {name.upper(): value for name, value in DotEnvSettingsSource(model).env_vars.items() if value}
+    return dotenv | dict(os.environ)
 
 
 def variable_names(field_name: str, field: FieldInfo) -> list[str]:

@@ -109,9 +109,7 @@ class Settings(AlertApi, AlertChannels, RemoteStores, RuleSettings, Watched):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         """Adds `*_FILE` between the environment and `.env`."""
-        import os  # noqa: PLC0415 - the one place that reads the process environment besides pydantic
-
-        return init_settings, env_settings, FileSource(settings_cls, dict(os.environ)), dotenv_settings
+        return init_settings, env_settings, FileSource(settings_cls), dotenv_settings
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """What a traceback or a log may show: an address without its credentials."""

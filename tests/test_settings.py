@@ -44,11 +44,29 @@ def test_a_secret_is_read_from_the_file_that_its_name_points_to(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("from-file\n", encoding="utf-8")
+    monkeypatch.setenv("ES_USERNAME", "reader")
     monkeypatch.setenv("ES_PASSWORD_FILE", str(tmp_path / "password"))
 
     loaded = settings.load()
 
     assert loaded.es_password.get_secret_value() == "from-file"
+
+
+def test_the_env_file_can_name_a_file_too_and_what_the_environment_names_goes_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(f"from-{name}\n", encoding="utf-8")
+    (tmp_path / ".env").write_text(f"ES_API_KEY_FILE={tmp_path / 'first'}\nES_API_KEY=plain\n", encoding="utf-8")
+
+    in_env_file = settings.load()
+    origin = {row["name"]: row["origin"] for row in settings.table(in_env_file)}["ES_API_KEY"]
+    monkeypatch.setenv("ES_API_KEY_FILE", str(tmp_path / "second"))
+    in_environment = settings.load()
+
+    assert in_env_file.es_api_key.get_secret_value() == "from-first"
+    assert origin == f"file {tmp_path / 'first'} (ES_API_KEY_FILE)"
+    assert in_environment.es_api_key.get_secret_value() == "from-second"
 
 
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -126,11 +144,21 @@ def test_a_wrong_elasticsearch_setting_is_refused(
     assert "canary" not in str(refused.value)
 
 
-def test_two_ways_to_sign_in_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ES_API_KEY", "canary-a")
-    monkeypatch.setenv("ES_PASSWORD", "canary-b")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"ES_API_KEY": "canary-a", "ES_PASSWORD": "canary-b"}, "ES_API_KEY and ES_PASSWORD: only one way"),
+        ({"ES_BEARER_TOKEN": "canary", "ES_USERNAME": "reader"}, "ES_BEARER_TOKEN and ES_USERNAME: only one way"),
+        ({"ES_PASSWORD": "canary"}, "ES_PASSWORD: needs ES_USERNAME"),
+    ],
+)
+def test_two_ways_to_sign_in_are_one_too_many_and_half_a_one_is_none(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], words: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
 
-    with pytest.raises(SettingsError, match="ES_API_KEY and ES_PASSWORD: only one way") as refused:
+    with pytest.raises(SettingsError, match=words) as refused:
         settings.load()
 
     assert "canary" not in str(refused.value)
@@ -273,6 +301,7 @@ def test_the_table_tells_where_each_value_comes_from(monkeypatch: pytest.MonkeyP
     (tmp_path / "password").write_text("canary\n", encoding="utf-8")
     monkeypatch.setenv("HALO_OPS_PORT", "9001")
     monkeypatch.setenv("HALO_OPS_LOG_LEVEL", "debug")
+    monkeypatch.setenv("ES_USERNAME", "reader")
     monkeypatch.setenv("ES_PASSWORD_FILE", str(tmp_path / "password"))
 
     origin = {row["name"]: row["origin"] for row in settings.table(settings.load(zone="Europe/London"))}

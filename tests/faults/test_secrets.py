@@ -75,7 +75,7 @@ def environment(folder: Path, plant: Planter, server: FaultServer, port: int) ->
         "HALO_OPS_SCRAPE_TARGETS": ",".join((server.url(f"/metrics{query}", userinfo), server.url("/broken"), refused)),
         "HALO_OPS_HEALTH_TARGETS": ",".join((server.url(f"/health{query}", userinfo), server.url("/garbage"))),
         "HALO_OPS_SCRAPE_INTERVAL_S": "1", "HALO_OPS_PROBE_INTERVAL_S": "1", "HALO_OPS_PROBE_FAILURES": "1",
-        "LOG_LEVEL": "debug", "ES_PASSWORD": plant.secret("settings: ES_PASSWORD"),
+        "LOG_LEVEL": "debug", "ES_USERNAME": "reader", "ES_PASSWORD": plant.secret("settings: ES_PASSWORD"),
         "SLACK_WEBHOOK_URL": f"https://hooks.slack.com/services/T1/B1/{plant.secret('settings: SLACK_WEBHOOK_URL')}",
     }  # fmt: skip
 
