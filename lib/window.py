@@ -104,6 +104,12 @@ class Window:
         start, end = _floor(self.start, step), _floor(self.end, step)
         return Window(start, end if end > start else start + step, self.zone)
 
+    def whole_minutes(self) -> Window:
+        """The start rounded down to its minute, the end up: what aggregates of a log store count."""
+        minute = timedelta(minutes=1)
+        start, end = _floor(self.start, minute), _floor(self.end, minute)
+        return Window(start, end if end == self.end else end + minute, self.zone)
+
     def buckets(self, step: timedelta) -> pd.DatetimeIndex:
         """UTC bucket starts that cover the range: on the epoch grid below 1 d, the zone's midnights from 1 d up."""
         if step < DAY:

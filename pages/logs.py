@@ -83,7 +83,9 @@ def body() -> None:
     if filters is None:
         return
     window = state.steady_window()
-    with panel("Records by level", height=150):
+    with panel(
+        "Records by level", height=150, help="The range goes by whole minutes on this page: ts:[… TO …] is finer."
+    ):
         volume(window, filters)
     opened = state.text(state.RECORD)
     with panel("Records", height=420):

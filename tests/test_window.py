@@ -92,6 +92,16 @@ def test_short_buckets_cover_the_range_on_the_epoch_grid() -> None:
     assert [b.strftime("%H:%M:%S") for b in buckets] == ["12:34:00", "12:35:00", "12:36:00", "12:37:00"]
 
 
+def test_whole_minutes_cover_the_range_and_a_range_of_them_is_itself() -> None:
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(f"2026-03-10T{text}+00:00")
+
+    whole = Window(at("09:00:10"), at("09:00:40.5"), "Europe/London").whole_minutes()
+
+    assert (whole.start, whole.end, whole.zone) == (at("09:00:00"), at("09:01:00"), "Europe/London")
+    assert whole.whole_minutes() == whole
+
+
 def test_askers_within_one_step_share_a_window() -> None:
     one, two = (Window.last("1h", NOW + timedelta(seconds=s)) for s in (1, 3))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
 from lib.stores import Stores
-from lib.ui import cache, runtime
+from lib.ui import cache, runtime, time_range
 from lib.ui.logs.rows import as_csv, as_lines
 from lib.ui.pages import entry
 from tests.seed import HOUR, NOW, RULES, WHOLE, batch, empty_stores, fill, record
@@ -82,6 +83,26 @@ def test_a_query_narrows_every_card(page: AppTest) -> None:
     assert set(rows["operation"]) == {"apollo.push"}
     assert rows["message"].str.startswith("Operation Failed: HaloPSA rejected lead").all()
     assert table(test, "pattern")["pattern"].tolist() == ["HaloPSA rejected lead <id>"]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [f"{NOW - timedelta(seconds=530):%Y-%m-%dT%H:%M:%S}/{NOW - timedelta(seconds=490):%Y-%m-%dT%H:%M:%S}", "5m"],
+)
+def test_every_card_counts_the_same_records_whatever_the_seconds_of_the_range(
+    chosen: str, page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pattern that is listed is among the records, or "Filter for this pattern" would find nothing."""
+    monkeypatch.setattr(time_range, "now", lambda: NOW + timedelta(seconds=50))
+    page.query_params["range"] = chosen
+
+    test = drawn(page, "logs")
+
+    total = int(re.search(r"Showing \d+ of (\d+)", said(test))[1])  # type: ignore[index]
+    found = table(test, "trend")
+    assert 0 < len(found) < 30
+    assert found["records"].sum() == total
+    assert table(test, "share")["records"].sum() == total
 
 
 def test_a_filter_that_hides_everything_says_how_much(page: AppTest) -> None:

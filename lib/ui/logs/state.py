@@ -133,10 +133,19 @@ def can_filter(field: str, value: str) -> bool:
 
 
 def steady_window() -> Window:
-    """The page's range; it stands still while a record is open or an older page is read, so that no row moves."""
-    window, sign = time_range.time_window(), (time_range.chosen(), clock.display_zone())
+    """The page's range in whole minutes, or its cards would not count the same records; it stands still while a record
+    is open or an older page is read, so that no row moves."""
+    sign = (time_range.chosen(), clock.display_zone())
+    window = _whole_minutes(time_range.time_window(), to_now="/" not in sign[0])
     held = st.session_state.get(_HELD)
     if (text(RECORD) or page() > 1) and held is not None and held[0] == sign:
         return Window(*held[1])
     st.session_state[_HELD] = (sign, (window.start, window.end, window.zone))
     return window
+
+
+def _whole_minutes(window: Window, *, to_now: bool) -> Window:
+    """Charts and patterns count whole minutes. One that ends now keeps its end: nothing is there after it, and the next
+    refresh has to see more."""
+    whole = window.whole_minutes()
+    return Window(whole.start, window.end, window.zone) if to_now else whole
