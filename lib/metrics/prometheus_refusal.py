@@ -9,6 +9,7 @@ from typing import Any
 from lib.errors import OpsError, QueryError, SourceRejected, SourceUnavailable
 from lib.metrics.promql import position
 from lib.metrics.promql.grammar import parsed
+from lib.retry_after import retry_after_s
 
 NAME = "Prometheus"
 """What the store is called on the pages."""
@@ -41,7 +42,8 @@ def refusal(status: int, answer: Mapping[str, Any] | None, headers: Mapping[str,
     if text and status not in _NO_ENTRY and (status in (400, 422) or kind in _QUESTION_FAULTS):
         return _question(text, query)
     if status in (408, 429) or status >= 500:
-        return PassingFault(f"HTTP {status}{f': {text}' if text else ''}", NAME, _after_s(headers))
+        wanted = retry_after_s(headers.get("retry-after", ""))
+        return PassingFault(f"HTTP {status}{f': {text}' if text else ''}", NAME, wanted)
     return SourceRejected(_explained(status, text), NAME)
 
 
@@ -81,8 +83,3 @@ def _found_by_us(query: str) -> int | None:
     except ValueError as error:
         return position.explained(query, str(error)).position
     return None
-
-
-def _after_s(headers: Mapping[str, str]) -> float | None:
-    wanted = headers.get("retry-after", "")
-    return float(wanted) if wanted.isdigit() else None

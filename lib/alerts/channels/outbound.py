@@ -8,8 +8,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -18,6 +16,7 @@ from lib.alerts.model import Receipt
 from lib.collect.fetch import without_secrets
 from lib.errors import DeliveryError
 from lib.redact import redact_text
+from lib.retry_after import retry_after_s
 
 TIMEOUT_S = 10.0
 MOST_BYTES = 65_536
@@ -171,17 +170,5 @@ def _judged(answer: httpx.Response, reply: str, took_ms: float) -> Receipt:
     if 300 <= code < 400:
         raise DeliveryError(f"HTTP {code}: redirects are not followed", permanent=True, code=code)
     again = code in _AGAIN or code >= 500
-    wait = _retry_after(answer.headers.get("retry-after", "")) if again else 0.0
-    raise DeliveryError(told, permanent=not again, code=code, retry_after_s=wait)
-
-
-def _retry_after(text: str) -> float:
-    """Seconds from now: given as such, or as a date."""
-    if text.strip().isascii() and text.strip().isdigit():
-        return min(float(text), LONGEST_WAIT_S)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return 0.0
-    wait = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(wait, 0.0), LONGEST_WAIT_S)
+    wait = (retry_after_s(answer.headers.get("retry-after", "")) or 0.0) if again else 0.0
+    raise DeliveryError(told, permanent=not again, code=code, retry_after_s=min(wait, LONGEST_WAIT_S))

@@ -16,6 +16,7 @@ import orjson
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
+from lib import retry_after
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
 from lib.logs.elastic.joining import Joined
 from lib.notes import say, timed
@@ -27,7 +28,7 @@ SEARCH_TIMEOUT = "8s"
 """When a search has to come back with what it has, so that its answer still arrives within TIMEOUT_S."""
 
 ATTEMPTS = 3
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S, LONGEST_WAIT_S = 60.0, 600.0
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _BUSY = (429, 502, 503, 504)
 _MAX_REASON = 300
@@ -235,9 +236,9 @@ def _with_port(host: str) -> str:
 
 
 def retry_after_s(error: Exception) -> float:
-    """Seconds that the server asked to be left alone for; 0 where it did not. At most ten minutes."""
+    """Seconds that the server asked to be left alone for; 0 where it did not. At most LONGEST_WAIT_S."""
     text = error.meta.headers.get("retry-after") if isinstance(error, ApiError) else None
-    return min(float(text), 600.0) if text and text.isdigit() else 0.0
+    return min(retry_after.retry_after_s(text or "") or 0.0, LONGEST_WAIT_S)
 
 
 def translate(error: ApiError | TransportError) -> SourceError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -127,6 +129,23 @@ def test_retry_after_is_honoured(server: FaultServer, connection: Connection, cl
         connection.search(SEARCH)
     clock.now += 2
     server.says(MSEARCH, found())
+    assert connection.search(SEARCH)
+
+
+def test_retry_after_may_be_a_date_and_may_be_nonsense(
+    server: FaultServer, connection: Connection, clock: Clock
+) -> None:
+    server.says(
+        MSEARCH, refusal(429, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    )
+
+    with pytest.raises(SourceUnavailable, match="429"):
+        connection.search(SEARCH)
+
+    assert len(asked_of(server)) == 1
+    assert 90 < connection._pauses.until - clock.now <= 100
+    clock.now += 101
+    server.says(MSEARCH, refusal(429, retry_after="soon"), found())
     assert connection.search(SEARCH)
 
 
