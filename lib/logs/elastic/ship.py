@@ -27,7 +27,11 @@ TIMEOUT_S = 30.0
 CHUNK = 1_000
 _CHUNK_BYTES = 8 << 20
 _TOO_BUSY = (408, 429, 500, 502, 503, 504)
-_THERE = 409
+_THERE, _MAPPING = 409, 400
+_SHUT = ("cluster_block_exception", "index_closed_exception")
+_SETTLED = timedelta(days=2)
+"""Past its day an index that takes no writes was closed to them on purpose, as the lifecycle policy does after a week."""
+
 _RETRIES, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 3, 0.5, 4.0
 _VARIES = re.compile(r" in document with id .*|\[\d+:\d+\] ?|document with id '[^']*'")
 
@@ -110,12 +114,22 @@ class Shipper:
         """What was not taken, with status and reason; what the cluster was too busy for is sent again, more slowly."""
         failed = self._bulk(found, patient=len(found) < 2 * CHUNK)
         busy = [document for document, status, _ in failed if status in _TOO_BUSY]
-        if not busy:
-            return failed
-        again = self._bulk(busy, patient=True)
-        if still := [(status, why) for _, status, why in again if status in _TOO_BUSY]:
-            raise SourceUnavailable(f"HTTP {still[0][0]}: {still[0][1]} ({len(still):,} records)", NAME)
-        return [one for one in failed if one[1] not in _TOO_BUSY] + again
+        if busy:
+            again = self._bulk(busy, patient=True)
+            if still := [(status, why) for _, status, why in again if status in _TOO_BUSY]:
+                raise SourceUnavailable(f"HTTP {still[0][0]}: {still[0][1]} ({len(still):,} records)", NAME)
+            failed = [one for one in failed if one[1] not in _TOO_BUSY] + again
+        for document, status, why in failed:
+            if not self._for_good(document, status, why):
+                raise SourceRejected(f"HTTP {status}: {why}", NAME)
+        return failed
+
+    def _for_good(self, document: Document, status: int, why: str) -> bool:
+        """Whether a refusal is about this record. A missing right or index is about all, and waits until somebody sees to it."""
+        if not why.startswith(_SHUT):
+            return status in (_THERE, _MAPPING)
+        past = f"{datetime.now(UTC) - _SETTLED:%Y-%m-%d}"
+        return DAY in self._index and str(document.source["@timestamp"])[:10] < past
 
     def _bulk(self, found: Sequence[Document], *, patient: bool) -> list[tuple[Document, int, str]]:
         by_id = {document.identity: document for document in found}

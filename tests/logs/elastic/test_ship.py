@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 
 from lib.collect.tail import Tail
-from lib.errors import SourceUnavailable
+from lib.errors import SourceRejected, SourceUnavailable
 from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.logs.elastic.client import Access, Connection, Pauses
@@ -230,8 +230,8 @@ def shipper(server: FaultServer, tmp_path: Path) -> Iterator[Shipper]:
     ledger.close()
 
 
-def items(*statuses: int) -> faults.Fault:
-    error = {"type": "es_rejected_execution_exception", "reason": "full"}
+def items(*statuses: int, kind: str = "es_rejected_execution_exception") -> faults.Fault:
+    error = {"type": kind, "reason": "full"}
     told = [
         {"create": {"_id": str(n), "_index": "i", "status": status} | ({"error": error} if status > 299 else {})}
         for n, status in enumerate(statuses)
@@ -267,6 +267,55 @@ def test_only_what_was_refused_is_sent_again_in_another_form(server: FaultServer
     sent = [gzip.decompress(request.body).count(b'"create"') for request in server.requests if request.path == BULK]
     assert sent == [3, 1]
     assert shipper.counters() == {"sent": 3, "resent": 0, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(403, "security_exception"), (404, "index_not_found_exception"), (403, "cluster_block_exception"),
+     (400, "index_closed_exception")],
+)  # fmt: skip
+def test_what_is_wrong_with_the_whole_index_keeps_no_position_and_no_record(
+    server: FaultServer, shipper: Shipper, status: int, kind: str
+) -> None:
+    """A key without the right to write would otherwise send every record into the data folder, for good."""
+    now = batch([{"ts": datetime.now(UTC)}])
+    server.says(BULK, items(status, kind=kind))
+
+    with pytest.raises(SourceRejected, match=f"HTTP {status}: {kind}"):
+        shipper.write(now, [Checkpoint("a", 1)])
+
+    assert shipper._ledger.checkpoints() == []
+    server.says(BULK, items(201))
+    shipper.write(now, [Checkpoint("a", 1)])
+    assert shipper._ledger.checkpoints() == [Checkpoint("a", 1)]
+    assert shipper.counters() == {"sent": 1, "resent": 0, "refused": 0}
+
+
+@pytest.mark.live
+def test_a_late_line_for_an_index_that_is_read_only_by_now_stops_nobody(world: World) -> None:
+    def blocked(day: str, *, on: bool) -> None:
+        settings = {"index.blocks.write": on}
+        world.indices.http.put(f"/{world.indices.prefix}-{day}/_settings", json=settings).raise_for_status()
+
+    now = datetime.now(UTC)
+    world.store.write(batch([{"id": "today", "ts": now}]))
+    world.lines(1)
+    world.read()
+    blocked("2026.03.10", on=True)
+    world.lines(2)
+    world.read()
+    blocked(f"{now:%Y.%m.%d}", on=True)
+
+    with pytest.raises(SourceRejected, match="cluster_block_exception"):
+        world.store.write(batch([{"id": "later", "ts": now}]))
+    blocked(f"{now:%Y.%m.%d}", on=False)
+    world.store.write(batch([{"id": "later", "ts": now}]))
+
+    gaps = world.store.gaps(Window(now - DAY, now + DAY))
+    assert (gaps["kind"].tolist(), gaps["records"].tolist()) == (["refused"], [2])
+    assert "cluster_block_exception" in gaps["reason"][0]
+    assert world.ledger.count(LogQuery(SPAN)) == 2
+    assert len(world.found()) == 3
 
 
 @pytest.mark.slow
