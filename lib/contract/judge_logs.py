@@ -27,21 +27,22 @@ ENOUGH = 20
 """Fewer requests than this say nothing about their unit."""
 FACTOR = 50.0
 
-_SAME = [
-    "ts",
-    "level",
-    "message",
-    "request_id",
-    "lead_id",
-    "source",
-    "url",
-    "status",
-    "duration_ms",
-    "error",
-    "operation",
-    "fields",
-]
-_OURS = {"ts", "level", "message"}
+_SAME = ["message", "request_id", "lead_id", "source", "url", "status", "duration_ms", "error", "operation"]
+_SHIPPERS = {
+    "@version",
+    "agent",
+    "container",
+    "ecs",
+    "host",
+    "input",
+    "kubernetes",
+    "log",
+    "offset",
+    "stream",
+    "tag",
+    "tags",
+}
+"""What shippers add to a record, each in its own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +233,35 @@ def _twice(sample: pd.DataFrame, errors: pd.DataFrame) -> Iterator[Doubt]:
 
 
 def _repeated(sample: pd.DataFrame) -> float:
-    """The share of records that have a twin: equal to the ms in all that the service wrote."""
-    return float(sample[_SAME].duplicated(keep=False).mean()) if len(sample) else 0.0
+    """The share of records that have a twin: equal to the ms in all that the service wrote, whatever shippers made of it."""
+    if sample.empty:
+        return 0.0
+    told = [_as_written(ts, fields) for ts, fields in zip(sample["ts"], sample["fields"], strict=True)]
+    same = sample[_SAME].assign(
+        level=sample["level"].str.upper(), moment=[at for at, _ in told], rest=[r for _, r in told]
+    )
+    return float(same.duplicated(keep=False).mean())
 
 
-def _has(fields: str, name: str) -> bool:
+def _as_written(ts: pd.Timestamp, fields: str) -> tuple[pd.Timestamp, bytes]:
+    """The record's own time, where a shipper's stands in its place, and its other fields in one order."""
+    found = _decoded(fields)
+    stamp = found.pop("timestamp", None)
+    own = ts if stamp is None else pd.to_datetime(str(stamp), utc=True, errors="coerce", format="ISO8601")
+    rest = {name: value for name, value in found.items() if name not in _SHIPPERS}
+    return ts if pd.isna(own) else own, orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
+
+
+def _decoded(fields: str) -> dict[str, Any]:
     try:
         found: Any = orjson.loads(fields)
     except orjson.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and found.get(name) not in (None, "")
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _has(fields: str, name: str) -> bool:
+    return _decoded(fields).get(name) not in (None, "")
 
 
 def recent(now: datetime) -> Window:

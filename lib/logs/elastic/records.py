@@ -39,6 +39,7 @@ _OWN = ("@timestamp", "timestamp", "pattern", "pattern_id", "severity")
 def row_of(hit: Mapping[str, Any], plan: Plan, clean: Clean) -> Row:
     """One row with the columns of `LogStore.search`, the numbers that can be added up, and `pattern`."""
     record = _flat(clean(hit.get("_source") or {}))
+    own = None if plan.ts.rpartition(".")[2] == "timestamp" else record.get("timestamp")
     moment = _moment(hit, record, plan)
     level = level_of(_text(_take(record, "level", "severity")))
     error, stack = _error(record)
@@ -57,6 +58,8 @@ def row_of(hit: Mapping[str, Any], plan: Plan, clean: Clean) -> Row:
     pattern = _text(record.pop("pattern", "")) or normalise(error or found["message"])
     found |= {"pattern": pattern, "pattern_id": _text(record.pop("pattern_id", "")) or pattern_id(pattern)}
     rest = {name: value for name, value in record.items() if name not in _OWN}
+    if own is not None:  # not every record has one, so none is placed by it
+        rest["timestamp"] = own
     return found | {"fields": orjson.dumps(rest, default=str).decode() if rest else "{}"}
 
 
