@@ -6,10 +6,12 @@ RUN_ENV := $(VENV)/.run
 DEV_ENV := $(VENV)/.dev
 PYTEST := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help demo run check format test bench faults lock tools clean
+.PHONY: help install demo run check format test bench faults lock tools clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(RUN_ENV) ## what the dashboard needs, into .venv; the others do it by themselves
 
 demo: $(RUN_ENV) ## simulator + dashboard on this machine; prints the address; Ctrl-C ends all of it
 	@exec $(BIN)/python -m lib.demo
