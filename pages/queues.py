@@ -27,7 +27,9 @@ def queues() -> None:
         "items": st.column_config.NumberColumn("Items", format="%.0f"),
         "growth_per_min": st.column_config.NumberColumn("Growth (items/min)", format="%.1f", help="Over 15 minutes"),
         "limit": st.column_config.NumberColumn("Limit", format="%.0f", help="Of the alert rule"),
-        "to_limit_s": st.column_config.TextColumn("Reaches it in", help="At this growth; – while it does not grow, or did not in the last 5 minutes"),
+        "to_limit_s": st.column_config.TextColumn(
+            "Reaches it in", help="At this growth; – while it does not grow, or did not in the last 5 minutes"
+        ),
     }
     shown = found.assign(
         status=[look(status).label for status in found["status"]],
