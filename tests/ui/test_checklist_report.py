@@ -75,6 +75,20 @@ def test_a_text_that_is_longer_than_a_page_makes_no_row_too_high(tmp_path: Path)
     assert "line 199" in report_text.markdown(long)
 
 
+def test_a_hebrew_name_is_read_from_right_to_left_and_the_date_beside_it_is_not(tmp_path: Path) -> None:
+    state: State = open_state(sqlite_url(tmp_path / "state.sqlite"))
+    run = opened(state)
+    act(state, deeds.tick(run, item(state, run), SEEN, clock=lambda: NOW), replace(ANNA, name="שרה כהן"))
+    found, items = questions.items(state, run.id, NOW)
+    told = Report(found, items, questions.journal(state, run.id), NOW)
+    state.close()
+
+    said = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(report_pdf.pdf(told))).pages)
+
+    assert "שרה כהן" in said  # the reader turns what stands from right to left round again
+    assert "2026-03-02 09:00" in " ".join(said.split())
+
+
 def test_an_item_that_is_not_done_says_whose_it_is_and_until_when(tmp_path: Path) -> None:
     state: State = open_state(sqlite_url(tmp_path / "state.sqlite"))
     run, items = questions.items(state, opened(state).id, NOW)
