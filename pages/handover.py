@@ -12,7 +12,7 @@ from lib.ui.panel import panel
 
 COLUMNS = {
     "at": st.column_config.DatetimeColumn("When", format="D MMM HH:mm", width=105),
-    "what": st.column_config.TextColumn("What", width=1000),
+    "what": st.column_config.TextColumn("What", width=860),
     "who": st.column_config.TextColumn("Who", width=150),
     "kind": None,
     "page": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -176,9 +176,3 @@ def _overdue(session: Session, row: RunRow, now: datetime) -> int:
         return 0
     events = _events(session, row.id)
     return sum(fold.state_after(fold.last_move(events, key)) is ItemState.OPEN for key in due)
-
-
-def counts(runs: Iterable[Run]) -> dict[RunState, int]:
-    """How many runs ended in each way."""
-    found: Sequence[RunState] = [run.state for run in runs]
-    return {state: found.count(state) for state in RunState}

@@ -205,6 +205,19 @@ def test_the_history_of_an_item_that_is_no_more_in_the_checklist_can_be_read(
     assert TITLE in next(box for box in page.selectbox if box.label == "Item").options
 
 
+def test_a_day_with_nothing_left_to_do_is_done_in_the_calendar_though_it_goes_on(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    run, items = questions.items(opened.state, today(opened.state).id, datetime.now(UTC))
+    for one in items:
+        act(opened.state, deeds.tick(run, one, None))
+
+    page = drawn(VERA, view="Calendar")
+
+    assert next(button.label for button in page.button if button.key == f"run_{run.first_day}").startswith(":green[✓]")
+    assert "Open] 0" in said(page)
+
+
 def edited(page: AppTest, yaml: str) -> AppTest:
     page.text_area[0].set_value(yaml)
     whole(page.run())

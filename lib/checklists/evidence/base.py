@@ -146,6 +146,11 @@ def signed(percent: float | None) -> str:
     return "change unknown" if percent is None else f"{percent:+.0f} %"
 
 
+def changed(words: str, percent: float | None) -> str:
+    """A figure with its change; alone where that is not known, as the reason says so."""
+    return words if percent is None else f"{words}, {signed(percent)}"
+
+
 def whole_days(length: timedelta) -> timedelta:
     """At least one: clocks that change make a day of 23 hours no shorter."""
     return max(round(length / DAY), 1) * DAY

@@ -12,6 +12,7 @@ from lib.checklists.evidence.base import (
     Asked,
     Part,
     change_percent,
+    changed,
     graded,
     link,
     signed,
@@ -251,7 +252,7 @@ def performance_now(asked: Asked) -> Evidence:
         f"requests: {number(found['requests'])}, the 24 h before {number(found['requests_before'])}",
         *_alert_limits(asked, window),
     ]
-    return together(parts, value=f"{parts[0].words} ({signed(change)}), {parts[1].words} (before {ratio(share_before)})",
+    return together(parts, value=f"{changed(parts[0].words, change)}; {parts[1].words}, before {ratio(share_before)}",
                     normal=normal, link=to, number=p95, unit="ms", detail=detail,
                     fine="as fast as yesterday, and under the limits")  # fmt: skip
 

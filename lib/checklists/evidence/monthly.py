@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
 from sqlalchemy import func, select
 
 from lib.capacity.lines import retention_lines
-from lib.checklists.evidence.base import Asked, Part, change_percent, graded, link, signed, together, unknown
+from lib.checklists.evidence.base import Asked, Part, change_percent, changed, graded, link, signed, together, unknown
 from lib.checklists.model import Evidence, RunState, Verdict
 from lib.checklists.tables import RunRow
 from lib.identity.roles import Action
 from lib.logs.base import LogQuery
+from lib.personal import hide_text
 from lib.setup.base import Grade
 from lib.setup.security import findings
 from lib.signals import errors, performance
@@ -19,9 +22,10 @@ from lib.signals.base import reaches
 from lib.signals.capacity import capacity_forecast
 from lib.state.audit import SOURCE, AuditRow
 from lib.window import DAY
-from lib.words import duration_ms, number, ratio, size
+from lib.words import NONE, duration_ms, number, ratio, size
 
 FORECAST = 28 * DAY
+MOST_TEXTS, SHOWN = 500, 10
 
 
 def log_analysis(asked: Asked) -> Evidence:
@@ -38,8 +42,7 @@ def log_analysis(asked: Asked) -> Evidence:
     before, how = _before(asked, total_of=True)
     change = change_percent(total, before)
     unread = float(levels.loc[levels["level"].str.upper() == "UNPARSED", "records"].sum()) / total
-    texts = asked.stores.logs.patterns(LogQuery(window), 500)
-    new = int((texts["first_ever"] >= pd.Timestamp(window.start)).sum())
+    texts = asked.stores.logs.patterns(LogQuery(window), MOST_TEXTS)
     parts = [
         Part("", Verdict.NO_DATA, "nothing to compare the volume with: the log does not reach back so far")
         if change is None else Part(f"volume {signed(change)} {how}", graded(abs(change), limits["growth_look_percent"])),
@@ -50,11 +53,22 @@ def log_analysis(asked: Asked) -> Evidence:
     by_level = zip(ordered["level"].astype(str), ordered["records"].astype("float64"), strict=True)
     lines = [
         *(f"{level or '(no level)'}: {number(count)} ({ratio(count / total)})" for level, count in by_level),
-        f"texts: {'500 or more' if len(texts) >= 500 else number(len(texts))}, {number(new)} of them never seen before",
         f"could not be read: {ratio(unread)}",
+        *_texts(asked, texts),
     ]
-    return together(parts, value=f"{number(total)} records, {signed(change)}", normal=normal, link=to, number=total,
+    return together(parts, value=changed(f"{number(total)} records", change), normal=normal, link=to, number=total,
                     unit="records", detail=lines, fine=f"volume {signed(change)} {how}")  # fmt: skip
+
+
+def _texts(asked: Asked, found: pd.DataFrame) -> Iterator[str]:
+    """How many texts there were, how many of them were never there before, and the most frequent."""
+    oldest = asked.stores.logs.oldest()
+    known = oldest is not None and oldest < asked.period.start
+    new = int((found["first_ever"] >= pd.Timestamp(asked.period.start)).sum())
+    said = f"{number(new)} of them never seen before" if known else "which are new cannot be told: the log begins later"
+    yield f"texts: {number(len(found))}{' or more' if len(found) >= MOST_TEXTS else ''}, {said}"
+    for records, text in zip(found["records"].head(SHOWN), found["pattern"].head(SHOWN), strict=True):
+        yield f"  {number(records)} × {hide_text(str(text))}"
 
 
 def _before(asked: Asked, *, total_of: bool) -> tuple[float | None, str]:
@@ -100,7 +114,7 @@ def benchmark(asked: Asked) -> Evidence:
             f"p95 {signed(change)} {how}", graded(change, limits["change_look_percent"], limits["change_bad_percent"])
         )
     )
-    return together([part], value=f"p95 {duration_ms(p95)}, {signed(change)}", normal=normal, link=to, number=p95, unit="ms",
+    return together([part], value=changed(f"p95 {duration_ms(p95)}", change), normal=normal, link=to, number=p95, unit="ms",
                     detail=lines, fine=part.words)  # fmt: skip
 
 
@@ -195,10 +209,17 @@ def capacity(asked: Asked) -> Evidence:
         return unknown("nothing that has a limit was measured in the last four weeks", normal, to)
     parts = [_runs_out(row, limits) for row in limited.itertuples()]
     nearest = float(limited["days"].min())
-    value = "no limit in sight" if np.isnan(nearest) else f"{nearest:.0f} days to the nearest limit"
+    value = _in_sight(parts) if np.isnan(nearest) else f"{nearest:.0f} days to the nearest limit"
     return together(parts, value=value, normal=normal, link=to, number=None if np.isnan(nearest) else nearest, unit="days",
                     detail=[_forecast_line(row) for row in found.itertuples()],
                     fine="nothing gets to its limit by its trend of four weeks")  # fmt: skip
+
+
+def _in_sight(parts: Sequence[Part]) -> str:
+    known = sum(part.verdict is not Verdict.NO_DATA for part in parts)
+    if not known:
+        return NONE
+    return "no limit in sight" + (f" for {known} of {len(parts)}" if known < len(parts) else "")
 
 
 def _runs_out(row: object, limits: object) -> Part:

@@ -18,6 +18,7 @@ from lib.checklists.evidence.base import (
     Asked,
     Part,
     change_percent,
+    changed,
     graded,
     link,
     signed,
@@ -56,7 +57,7 @@ def top_errors(asked: Asked) -> Evidence:
     if count is None:
         return unknown("the log has no record from this period", normal, to)
     change = change_percent(count, before)
-    value = f"{number(count)} errors, {signed(change)}"
+    value = changed(f"{number(count)} errors", change)
     lines = [_type_line(row) for row in found.head(10).itertuples()]
     if before is None:
         reason = "the log does not reach back through the period before: the change is not known"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections import Counter
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,7 @@ def calendar(checklist: Checklist) -> None:
     found = questions.calendar(book.state(), checklist.name, first, last)
     with panel("Calendar of runs"):
         _steps(checklist.period, first, last)
-        counted = questions.counts(found)
+        counted = Counter(words.standing(run) for run in found)
         st.markdown(" ".join(f"{words.badge(RUNS[s])} {counted[s]}" for s in RunState))
         if checklist.period is Period.DAY:
             _weeks(found, first, last)
@@ -91,7 +92,7 @@ def _cell(run: Run | None, label: str, day: date) -> None:
     if run is None:
         st.button(f":gray[{label}]", key=f"run_{day}", disabled=True, width="stretch", type="tertiary")
         return
-    shape, word = RUNS[run.state]
+    shape, word = RUNS[words.standing(run)]
     told = f"{words.days(run)}: {word.lower()}, {run.settled} of {run.total}"
     signed = f", signed off by {text.esc_md(run.signed_by)}" if run.signed_by else ""
     width = "content" if run.period is not Period.DAY else "stretch"

@@ -55,6 +55,7 @@ class _Document(FPDF):
         if not _RIGHT_TO_LEFT.search(shown):
             return shown
         lines = self.multi_cell(width, text=shown, align="L", dry_run=True, output=MethodReturnValue.LINES)
+        assert isinstance(lines, list), "lines were asked for, and nothing besides"
         return "\n".join(_RIGHT_TO_LEFT.sub(lambda words: words[0][::-1], str(one)) for one in lines)
 
     def cell_of(self, value: str, width: float) -> str:

@@ -35,6 +35,11 @@ _DONE = {
 }  # fmt: skip
 
 
+def standing(run: Run) -> RunState:
+    """Where the run is, as the calendar shows it: one that goes on with nothing left to do is done."""
+    return RunState.DONE if run.state is RunState.OPEN and run.settled == run.total else run.state
+
+
 def badge(look: tuple[Look, str]) -> str:
     """Shape and word on its colour, as markdown."""
     shape, word = look
@@ -69,11 +74,10 @@ def days(run: Run) -> str:
 
 def evidence_line(seen: Evidence) -> str:
     """The verdict, the value and what is normal, as one line of markdown."""
-    parts = [badge(VERDICTS[seen.verdict])]
-    parts += [f"**{text.esc_md(seen.value)}**"] if seen.value not in ("", text.NONE) else []
+    parts = [f"**{text.esc_md(seen.value)}**"] if seen.value not in ("", text.NONE) else []
     parts += [text.esc_md(seen.reason)] if seen.reason and seen.verdict is not Verdict.OK else []
     parts += [f":gray[normal: {text.esc_md(seen.normal)}]"] if seen.normal else []
-    return " ".join(parts)
+    return f"{badge(VERDICTS[seen.verdict])} {' · '.join(parts)}"
 
 
 def previous_line(item: RunItem, zone: str, now: datetime) -> str:

@@ -11,6 +11,7 @@ from lib.checklists.tables import RunRow
 from lib.identity.roles import Action, Actor, Role, Via
 from lib.settings import Settings
 from lib.state import audit
+from lib.window import Window
 from tests.checklists.evidence.test_weekly import kept
 from tests.checklists.evidence.world import DAY, HOUR, MINUTE, MONTH, NOW, World, cases, says, seen
 from tests.seed import record
@@ -75,6 +76,18 @@ def test_where_the_log_is_too_short_the_figure_of_the_last_tick_is_compared_with
         True,
     ) or earlier.verdict is BAD
     assert this_month.verdict is NO_DATA  # a tick of this month is not another month
+
+
+def test_the_texts_of_the_month_are_listed_and_none_is_called_new_where_the_log_begins_later(world: World) -> None:
+    two_months(world)
+    world.errors(2 * DAY, DAY, HOUR, "HaloPSA rejected grace@acme.example")
+    young = world.ask("log_analysis", Window(NOW - 90 * DAY, NOW + DAY))
+
+    detail = world.ask("log_analysis", MONTH).detail
+
+    assert "texts: 2, 1 of them never seen before" in detail
+    assert "24 × HaloPSA rejected g***@acme.example" in detail
+    assert "cannot be told: the log begins later" in young.detail
 
 
 def set_up(**given: object) -> object:
@@ -175,7 +188,7 @@ CAPACITY = cases(
     noise_is_no_trend=(noisy, OK, "no limit in sight"),
     two_days_are_too_few=(
         lambda w: w.metric("halo_ops_disk_free_bytes", lambda t: 1e9 - t, since=2 * DAY, every=5 * MINUTE, mount="/data"),
-        NO_DATA, "too few days",
+        NO_DATA, "too few days (3; 5 are needed) | –",
     ),
     nothing=(lambda w: None, NO_DATA, "nothing that has a limit was measured"),
 )  # fmt: skip
