@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -20,8 +19,7 @@ from lib.handover.markdown import markdown, plain
 from lib.handover.story import KINDS, Story, story
 from lib.identity.roles import Actor, Role, Via
 from lib.state import audit
-from lib.state.database import State, sqlite_url
-from lib.state.migrate import open_state
+from lib.state.database import State
 from lib.stores import Stores
 from lib.window import Window
 from tests.seed import DEPLOY, NEW_ERROR, NOW, WHOLE, empty_stores, fill
@@ -39,13 +37,6 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
         yield stores
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[State]:
-    opened = open_state(sqlite_url(tmp_path / "state.sqlite"))
-    yield opened
-    opened.close()
-
-
 def alert(name: str, fired_h: float, resolved_h: float | None = None) -> AlertRow:
     fired = NOW - fired_h * HOUR
     return AlertRow(
@@ -59,8 +50,8 @@ def what(found: Story, kind: str) -> list[str]:
     return [str(words) for words in found.events.loc[found.events["kind"] == kind, "what"]]
 
 
-def test_a_shift_tells_of_new_errors_outages_and_deploys_in_their_order(busy: Stores, kept: State) -> None:
-    found = story(busy, kept, SHIFT)
+def test_a_shift_tells_of_new_errors_outages_and_deploys_in_their_order(busy: Stores, state: State) -> None:
+    found = story(busy, state, SHIFT)
 
     assert what(found, "error") == ["HaloPSA rejected lead <id> (6)"]
     assert what(found, "deploy") == ["version 2.4.0 after 2.3.1", "b:3000 started"]
@@ -72,13 +63,13 @@ def test_a_shift_tells_of_new_errors_outages_and_deploys_in_their_order(busy: St
     assert (first_error, found.events["at"].iloc[0]) == (NEW_ERROR, DEPLOY)
 
 
-def test_alerts_that_fired_were_resolved_or_still_fire_are_told_once_each(busy: Stores, kept: State) -> None:
-    with kept.writing() as session:
+def test_alerts_that_fired_were_resolved_or_still_fire_are_told_once_each(busy: Stores, state: State) -> None:
+    with state.writing() as session:
         session.add_all(
             [alert("Fired", 1), alert("Ended", 1.5, 0.5), alert("Old", 9, 1), alert("Still", 9), alert("Gone", 9, 5)]
         )
 
-    found = what(story(busy, kept, SHIFT), "alert")
+    found = what(story(busy, state, SHIFT), "alert")
 
     assert found == [
         "still firing: Still, critical: Still is high", "fired: Ended, critical: Ended is high",
@@ -87,9 +78,9 @@ def test_alerts_that_fired_were_resolved_or_still_fire_are_told_once_each(busy: 
     ]  # fmt: skip
 
 
-def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(busy: Stores, kept: State) -> None:
+def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(busy: Stores, state: State) -> None:
     day = NOW.date()
-    with kept.writing() as session:
+    with state.writing() as session:
         run = RunRow(
             checklist="daily", title="Daily checks", period="day", version=0, zone="UTC", first_day=day, last_day=day,
             starts_at=NOW - 20 * HOUR, ends_at=NOW - HOUR, opened_at=NOW - 20 * HOUR, closed_at=NOW - HOUR, state="partial",
@@ -100,7 +91,7 @@ def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(bus
         session.add(EventRow(run_id=run.id, checklist="daily", item="backup", kind="tick", at=NOW - 90 * HOUR / 60,
                              who="anna", words="all well", evidence={"value": "3 h old"}))  # fmt: skip
 
-    events = story(busy, kept, SHIFT).events
+    events = story(busy, state, SHIFT).events
     found = events[events["kind"] == "checklist"]
 
     assert found["what"].tolist() == [
@@ -110,14 +101,14 @@ def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(bus
     assert found["who"].tolist() == ["anna", ""]
 
 
-def test_a_source_that_is_down_costs_its_part_and_is_named(busy: Stores, kept: State) -> None:
+def test_a_source_that_is_down_costs_its_part_and_is_named(busy: Stores, state: State) -> None:
     class Down:
         name = "logs"
 
         def __getattr__(self, asked: str) -> Any:
             raise SourceUnavailable("no connection", "logs")
 
-    found = story(replace(busy, logs=cast("Any", Down())), kept, SHIFT)
+    found = story(replace(busy, logs=cast("Any", Down())), state, SHIFT)
 
     assert found.silent == ("logs: no connection",)
     assert what(found, "health")
@@ -142,14 +133,14 @@ def test_a_note_stays_as_it_was_written(state: State) -> None:
             connection.execute(text(change))
 
 
-def test_a_note_needs_words_and_a_role_and_keeps_no_credential(kept: State) -> None:
+def test_a_note_needs_words_and_a_role_and_keeps_no_credential(state: State) -> None:
     with pytest.raises(Refused, match="write something"):
         notes.written(" \n ")
     with pytest.raises(Refused, match="operator"):
-        audit.act(kept, VERA, notes.written("hello"))
-    audit.act(kept, ANNA, notes.written("use postgres://ops:hunter2canary@db/crm", clock=lambda: NOW - HOUR))
+        audit.act(state, VERA, notes.written("hello"))
+    audit.act(state, ANNA, notes.written("use postgres://ops:hunter2canary@db/crm", clock=lambda: NOW - HOUR))
 
-    assert "canary" not in notes.notes(kept, SHIFT)["words"].iloc[0]
+    assert "canary" not in notes.notes(state, SHIFT)["words"].iloc[0]
 
 
 def test_taking_over_is_remembered_for_each_person_and_never_goes_back(state: State) -> None:
@@ -164,10 +155,10 @@ def test_taking_over_is_remembered_for_each_person_and_never_goes_back(state: St
     assert notes.read_until(state, "") is None
 
 
-def test_the_report_says_what_the_page_says_on_the_viewers_clock(busy: Stores, kept: State) -> None:
-    audit.act(kept, ANNA, notes.written("look at [this](http://evil)\n# not a heading", clock=lambda: NOW - HOUR))
+def test_the_report_says_what_the_page_says_on_the_viewers_clock(busy: Stores, state: State) -> None:
+    audit.act(state, ANNA, notes.written("look at [this](http://evil)\n# not a heading", clock=lambda: NOW - HOUR))
 
-    report = markdown(story(busy, kept, SHIFT), "Europe/Berlin")
+    report = markdown(story(busy, state, SHIFT), "Europe/Berlin")
 
     assert report.startswith("# Shift hand-over\n\nFrom 2026-03-02 11:00 to 2026-03-02 13:00 (Europe/Berlin)")
     assert all(f"## {title}\n" in report for title in KINDS.values())
@@ -188,10 +179,10 @@ def test_foreign_text_is_only_text_in_the_report(foreign: str) -> None:
     assert re.search(r"(?<!\\)[<*`|!]", shown) is None
 
 
-def test_where_the_log_is_too_young_nothing_is_called_new(busy: Stores, kept: State) -> None:
+def test_where_the_log_is_too_young_nothing_is_called_new(busy: Stores, state: State) -> None:
     young = Window(WHOLE.start - HOUR, WHOLE.end)
 
-    found = story(busy, kept, young)
+    found = story(busy, state, young)
 
     assert what(found, "error") == []
     assert "which error patterns are new cannot be told" in found.silent[0]
