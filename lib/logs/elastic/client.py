@@ -19,6 +19,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from lib import retry_after
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
 from lib.logs.elastic.joining import Joined
+from lib.logs.elastic.wire import SERIALIZERS
 from lib.notes import say, timed
 from lib.shared_answers import Shared
 
@@ -223,7 +224,7 @@ def open_client(access: Access, timeout_s: float) -> Elasticsearch:
             more["ca_certs"] = access.ca_file
     return Elasticsearch(
         [_with_port(host) for host in access.hosts], request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),
-        retry_on_timeout=False, http_compress=True, **more,
+        retry_on_timeout=False, http_compress=True, serializers=SERIALIZERS, **more,
     )  # fmt: skip
 
 
