@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lib.logs.base import LogQuery, Match
@@ -64,7 +65,7 @@ def empty_if_unknown(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if frame.notna().any(axis=None) else frame.iloc[:0]
 
 
-def known_buckets(stores: Stores, buckets: pd.DatetimeIndex, step: timedelta) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def known_buckets(stores: Stores, buckets: pd.DatetimeIndex, step: timedelta) -> npt.NDArray[np.bool_]:
     """Which buckets a missing count means zero in: not before the oldest kept record, not long after the newest."""
     oldest, newest = stores.logs.oldest(), stores.logs.newest()
     if oldest is None or newest is None:
@@ -92,11 +93,25 @@ def filled(
 ) -> pd.DataFrame:
     """Long counts (`ts`, `column`, `measure`) of `log_step` buckets as a wide frame with the quiet buckets filled in."""
     step = log_step(window)
-    wide = found.pivot_table(index="ts", columns="column", values=measure, aggfunc="sum")
     buckets = window.buckets(step).as_unit("ns")
-    wide = wide.reindex(index=buckets, columns=[*dict.fromkeys([*columns, *wide.columns])]).astype("float64")
+    names = [*dict.fromkeys([*columns, *sorted(found["column"].unique())])]
+    summed, seen = _spread(found, "column", measure, buckets, names)
     known = known_buckets(stores, buckets, step)
-    return empty_if_unknown(tidy(wide.where(wide.notna() | ~known[:, None], 0.0)))
+    values = np.where(seen | known[:, None], summed, np.nan)
+    return empty_if_unknown(tidy(pd.DataFrame(values, index=buckets, columns=names)))
+
+
+def _spread(
+    found: pd.DataFrame, key: str, measure: str, buckets: pd.DatetimeIndex, names: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Sums of `measure` per bucket (row) and name (column), and which had any. Far quicker than a pivot table of pandas."""
+    row, column = buckets.get_indexer(pd.Index(found["ts"])), pd.Index(names).get_indexer(pd.Index(found[key]))
+    inside = (row >= 0) & (column >= 0)
+    at = row[inside], column[inside]
+    summed, seen = np.zeros((len(buckets), len(names))), np.zeros((len(buckets), len(names)), dtype=bool)
+    np.add.at(summed, at, found[measure].to_numpy("float64")[inside])
+    seen[at] = True
+    return summed, seen
 
 
 def mini_trends(stores: Stores, query: LogQuery, ids: pd.Series[str]) -> list[list[float]]:
@@ -107,9 +122,9 @@ def mini_trends(stores: Stores, query: LogQuery, ids: pd.Series[str]) -> list[li
     step = window.step(30, floor=timedelta(minutes=1))
     wanted = replace(query, where=(*query.where, Match("pattern_id", tuple(ids))))
     found = stores.logs.totals(wanted, ("pattern_id",), step)
-    wide = found.pivot_table(index="ts", columns="pattern_id", values="records", aggfunc="sum")
-    wide = wide.reindex(index=window.buckets(step).as_unit("ns"), columns=list(ids)).fillna(0.0)
-    return [[float(count) for count in wide[name]] for name in ids]
+    summed, _ = _spread(found, "pattern_id", "records", window.buckets(step).as_unit("ns"), list(ids))
+    trends: list[list[float]] = summed.T.tolist()
+    return trends
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:

@@ -31,13 +31,14 @@ def golden_signals(stores: Stores, window: Window) -> dict[str, float | None]:
     `requests_per_s`, `error_ratio` (0–1), `p95_ms` (the rules' own expressions, 5 minutes), `pool_ratio` (0–1, fullest
     instance), `queue_items` (fullest queue). None for no data. Raises SourceError.
     """
-    return {
-        "requests_per_s": _requests(stores, window),
-        "error_ratio": _failed(stores, window),
-        "p95_ms": _worst(stores, window, "SlowResponseTime"),
-        "pool_ratio": _worst(stores, window, "DBConnectionPoolExhausted"),
-        "queue_items": _worst(stores, window, "QueueBacklog"),
+    asked: dict[str, Callable[[], float | None]] = {
+        "requests_per_s": lambda: _requests(stores, window),
+        "error_ratio": lambda: _failed(stores, window),
+        "p95_ms": lambda: _worst(stores, window, "SlowResponseTime"),
+        "pool_ratio": lambda: _worst(stores, window, "DBConnectionPoolExhausted"),
+        "queue_items": lambda: _worst(stores, window, "QueueBacklog"),
     }
+    return dict(zip(asked, stores.at_once(*asked.values()), strict=True))
 
 
 def _worst(stores: Stores, window: Window, rule: str) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -33,8 +35,8 @@ def queue_status(stores: Stores, window: Window) -> pd.DataFrame:
 
     Fullest first; no rows without the metric. Raises SourceError.
     """
-    items, growth, growth_now = (
-        by_label(stores, window, expression, "queue_name") for expression in (DEPTH, GROWTH, GROWTH_NOW)
+    items, growth, growth_now = stores.at_once(
+        *(partial(by_label, stores, window, expression, "queue_name") for expression in (DEPTH, GROWTH, GROWTH_NOW))
     )
     rule = rule_limit(stores, window, "QueueBacklog")
     limit, severity = float(rule.get("value", np.nan)), str(rule.get("severity", "warning"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +65,8 @@ def open_files_ratio(stores: Stores, window: Window) -> pd.DataFrame:
 def db_connections(stores: Stores, window: Window) -> pd.DataFrame:
     """Database connections, all instances together: index `ts`, `active`, `max` (NaN where not exported)."""
     names = {"active": "db_connections_active", "max": "db_connections_max"}
-    return together({name: trend(stores, window, f"sum({metric})") for name, metric in names.items()})
+    found = stores.at_once(*(partial(trend, stores, window, f"sum({metric})") for metric in names.values()))
+    return together(dict(zip(names, found, strict=True)))
 
 
 def db_pool_ratio(stores: Stores, window: Window) -> pd.DataFrame:
@@ -125,21 +128,24 @@ def _before(found: pd.DataFrame, moment: pd.Timestamp, past: pd.DataFrame) -> st
 def instances(stores: Stores, window: Window) -> pd.DataFrame:
     """Each scraped instance at the window's end: `instance`, `job`, `up` (bool), `version`, `started` (UTC; NaT =
     unknown), `uptime_s`, `cpu_cores`, `memory_mib`, `scrape_ms`. No instance ever scraped: no rows."""
-    found = stores.metrics.instant("max by (instance, job) (up)", window.end).frame()
-    if found.empty:
-        found = pd.DataFrame(columns=["instance", "job", "value"])
     asked = {
         "started_s": f"max by (instance) ({START})",
         "cpu_cores": "sum by (instance) (rate(process_cpu_seconds_total[5m]))",
         "memory_b": "sum by (instance) (process_resident_memory_bytes)",
         "scrape_s": "max by (instance) (scrape_duration_seconds)",
     }
-    answers = stores.at_once(*(partial(by_label, stores, window, one, "instance") for one in asked.values()))
+    asks: list[Callable[[], Any]] = [
+        lambda: stores.metrics.instant("max by (instance, job) (up)", window.end).frame(),
+        lambda: _running_versions(stores, window),
+        *(partial(by_label, stores, window, one, "instance") for one in asked.values()),
+    ]
+    found, running, *answers = stores.at_once(*asks)
+    if found.empty:
+        found = pd.DataFrame(columns=["instance", "job", "value"])
     more = dict(zip(asked, answers, strict=True))
     names = found["instance"]
     columns = {name: names.map(answer).astype("float64") for name, answer in more.items()}
     started = pd.to_datetime(columns["started_s"], unit="s", utc=True).astype("datetime64[ns, UTC]")
-    running = _running_versions(stores, window)
     return pd.DataFrame(
         {
             "instance": names,
@@ -170,8 +176,9 @@ def resources(stores: Stores, window: Window) -> dict[str, float | None]:
         "open_files_ratio": ("max(process_open_fds / process_max_fds)", 1.0),
         "db_pool_ratio": ("max(db_connections_active / db_connections_max)", 1.0),
     }
-    found = {name: (value(stores, window, expression), factor) for name, (expression, factor) in asked.items()}
-    return {name: None if number is None else number * factor for name, (number, factor) in found.items()}
+    found = stores.at_once(*(partial(value, stores, window, expression) for expression, _ in asked.values()))
+    pairs = zip(asked.items(), found, strict=True)
+    return {name: None if number is None else number * factor for (name, (_, factor)), number in pairs}
 
 
 def backup(stores: Stores, window: Window) -> dict[str, object]:
