@@ -101,6 +101,11 @@ class Logs:
         self._note(query, [*_LATENCY_FIELDS, *by])
         return _empty(answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
 
+    def requests(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
+        """No rows."""
+        self._note(query, [*_LATENCY_FIELDS, *by])
+        return _empty(answers.keyed(by, step is not None, answers.REQUEST_DTYPES))
+
     def duration_histogram(
         self, query: LogQuery, edges_ms: Sequence[float], step: timedelta | None = None
     ) -> pd.DataFrame:

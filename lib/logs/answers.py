@@ -29,7 +29,7 @@ LATENCY_DTYPES = {
     "requests": "int64", "avg_ms": "float64", "max_ms": "float64", "p50_ms": "float64", "p95_ms": "float64",
     "p99_ms": "float64",
 }  # fmt: skip
-
+REQUEST_DTYPES = {"requests": "int64"}
 HISTOGRAM_DTYPES = {"low_ms": "float64", "high_ms": "float64", "requests": "int64"}
 
 

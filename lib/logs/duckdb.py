@@ -186,6 +186,11 @@ class DuckLogs:
         columns = summed(found, (*(("ts",) if step else ()), *by))
         return answers.frame(columns, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
 
+    def requests(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
+        """Requests per bucket and group; without either exactly one row."""
+        found = self._ask(questions.requests(query, by, step, self._rolled_until))
+        return answers.frame(found, answers.keyed(by, step is not None, answers.REQUEST_DTYPES))
+
     def duration_histogram(
         self, query: LogQuery, edges_ms: Sequence[float], step: timedelta | None = None
     ) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from lib.logs.rollup import RESOLVED_LATENCY
 from lib.logs.schema import LATENCY_GROUPS, SUMS, total
 from lib.window import DAY, Window
 
+_REQUESTS = "CAST(coalesce(sum(requests), 0) AS BIGINT) AS requests"
 _HOUR = timedelta(hours=1)
 _FEWEST_HOURS = 3  # below that the minutes are quicker than a second scan
 
@@ -40,13 +41,23 @@ def totals(
 def latency(query: LogQuery, by: Sequence[str], step: timedelta | None, rolled_until: int) -> Sql:
     """Requests, summed and largest duration per bucket, group and latency bucket, sorted by these."""
     _allowed(by, LATENCY_GROUPS, "grouped by")
+    sums = (_REQUESTS, "CAST(sum(sum_ms) AS DOUBLE) AS sum_ms", "max(max_ms) AS max_ms")
+    return _of_requests(query, (*by, "bucket"), sums, step, rolled_until)
+
+
+def requests(query: LogQuery, by: Sequence[str], step: timedelta | None, rolled_until: int) -> Sql:
+    """Requests per bucket and group."""
+    _allowed(by, LATENCY_GROUPS, "grouped by")
+    return _of_requests(query, by, (_REQUESTS,), step, rolled_until)
+
+
+def _of_requests(
+    query: LogQuery, by: Sequence[str], sums: Sequence[str], step: timedelta | None, rolled_until: int
+) -> Sql:
     fields = {match.field for match in query.where}
     in_sums = fields <= set(LATENCY_GROUPS) and not _needs_records(query)
     source = _rolled_latency(query, step, rolled_until) if in_sums else _raw_latency(query)
-    sums = (
-        "CAST(sum(requests) AS BIGINT) AS requests", "CAST(sum(sum_ms) AS DOUBLE) AS sum_ms", "max(max_ms) AS max_ms",
-    )  # fmt: skip
-    return _grouped(source, (*by, "bucket"), sums, query.window, step)
+    return _grouped(source, by, sums, query.window, step)
 
 
 def _rolled_latency(query: LogQuery, step: timedelta | None, rolled_until: int) -> Sql:

@@ -61,7 +61,7 @@ def _summary(stores: Stores, window: Window) -> dict[str, float | None]:
         return dict.fromkeys(_SUMMED)
     by_level, answered = stores.at_once(
         lambda: stores.logs.totals(LogQuery(window), ("level",)),
-        lambda: stores.logs.durations(LogQuery(window), ("status",)),
+        lambda: stores.logs.requests(LogQuery(window), ("status",)),
     )
     failing = by_level["level"].str.upper().isin(ERROR_LEVELS.values)
     errors, records = float(by_level.loc[failing, "records"].sum()), float(by_level["records"].sum())
@@ -181,7 +181,7 @@ def errors_by_version(stores: Stores, window: Window) -> pd.DataFrame:
 def errors_by_route(stores: Stores, window: Window) -> pd.DataFrame:
     """Requests per method and route with failures first: `method`, `route`, `requests`, `server_errors` (5xx),
     `client_errors` (4xx), `server_error_ratio`, `client_error_ratio` (0-1). From the log; no request: no rows."""
-    found = stores.logs.durations(LogQuery(window), ("method", "route", "status"))
+    found = stores.logs.requests(LogQuery(window), ("method", "route", "status"))
     for name, digit in (("server_errors", "5"), ("client_errors", "4")):
         found[name] = found["requests"].where(found["status"].str.startswith(digit), 0)
     sums = ["requests", "server_errors", "client_errors"]
@@ -193,7 +193,7 @@ def errors_by_route(stores: Stores, window: Window) -> pd.DataFrame:
 
 def status_trend(stores: Stores, window: Window) -> pd.DataFrame:
     """Failed requests per bucket from the log: index `ts`, columns `5xx` and `4xx`; quiet buckets are 0, unknown NaN."""
-    found = stores.logs.durations(LogQuery(window, (FAILED,)), ("status",), log_step(window))
+    found = stores.logs.requests(LogQuery(window, (FAILED,)), ("status",), log_step(window))
     found["column"] = found["status"].str[:1] + "xx"
     return filled(stores, window, found, "requests", FAILED.values)
 

@@ -153,7 +153,7 @@ def request_rate(stores: Stores, window: Window) -> pd.DataFrame:
 
 def requests_by_status(stores: Stores, window: Window) -> pd.DataFrame:
     """Requests per bucket and status class by the log: index `ts`, columns `2xx` …; quiet buckets 0, unknown NaN."""
-    found = stores.logs.durations(LogQuery(window), ("status",), log_step(window))
+    found = stores.logs.requests(LogQuery(window), ("status",), log_step(window))
     return filled(stores, window, found.assign(column=found["status"].str[:1] + "xx"), "requests", ("2xx",))
 
 

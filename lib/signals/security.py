@@ -31,7 +31,7 @@ def refused(stores: Stores, window: Window) -> dict[str, Any]:
     if not covers(stores, window):
         return dict.fromkeys(("refused", "in_bursts", "bursts", "failed_logins"))
     step = max(TEN_MINUTES, window.step(5000))
-    found = stores.logs.durations(LogQuery(window, (REFUSED,)), (), step)["requests"].astype("float64")
+    found = stores.logs.requests(LogQuery(window, (REFUSED,)), (), step)["requests"].astype("float64")
     usual = _usual(found, int(window.length / step))
     bursts = found[found >= max(BURST, TIMES_USUAL * usual)]
     return {
@@ -47,7 +47,7 @@ def _usual(found: pd.Series[float], buckets: int) -> float:
 
 
 def _failed_logins(stores: Stores, window: Window) -> float:
-    routes = stores.logs.durations(LogQuery(window, (Match("status", ("401",)),)), ("route",))
+    routes = stores.logs.requests(LogQuery(window, (Match("status", ("401",)),)), ("route",))
     at_sign_in = routes["route"].str.lower().str.contains("|".join(SIGN_IN), regex=True)
     return float(routes.loc[at_sign_in, "requests"].sum())
 

@@ -57,6 +57,7 @@ def everything(store: Store, query: LogQuery) -> dict[str, pd.DataFrame]:
     return {
         "totals": store.totals(query, by=GROUP_FIELDS, step=MINUTE, measures=MEASURES),
         "durations": store.durations(query, by=["service", "method", "route", "status"], step=MINUTE),
+        "requests": store.requests(query, by=["service", "method", "route", "status"], step=MINUTE),
         "histogram": store.duration_histogram(query, [0, 100], step=MINUTE),
         "patterns": store.patterns(query),
         "search": store.search(query),
@@ -225,6 +226,29 @@ def test_latency_comes_from_one_kind_of_record_per_minute_and_service(store: Sto
     ]  # fmt: skip
     only_info = LogQuery(AROUND, (Match("level", ("info",)),))
     assert store.durations(only_info)["requests"].tolist() == [3]
+
+
+def test_requests_are_counted_as_latency_counts_them(store: Store) -> None:
+    api = {"message": "API Request Completed", "method": "", "route": ""}
+    rows = [
+        request(100, status=200),
+        request(900, **api),  # the same request, logged again
+        request(-5, status=503, ts=NOON + MINUTE),
+        request(500, ts=NOON + 2 * MINUTE, **api),
+        request(300, service="other", **api),
+        {"message": "HTTP Request", "status": 500},  # without a duration
+    ]
+    store.write(batch(rows))
+
+    for query in (LogQuery(AROUND), LogQuery(AROUND, (Match("status", ("5xx", "200")),)), LogQuery(AROUND, lucene="a")):
+        for by, step in (((), MINUTE), (("status",), None), (("service", "method", "route"), HOUR)):
+            timed = store.durations(query, by, step)
+            assert store.requests(query, by, step).equals(timed[[*(["ts"] if step else []), *by, "requests"]])
+    assert store.requests(LogQuery(AROUND), ["status"]).values.tolist() == [["200", 3], ["503", 1]]
+    assert store.requests(LogQuery(AROUND))["requests"].tolist() == [4]
+    assert store.requests(LogQuery(AROUND.previous()))["requests"].tolist() == [0]
+    with pytest.raises(QueryError, match="use one of"):
+        store.requests(LogQuery(AROUND), by=["level"])
 
 
 def test_a_match_does_not_bring_back_the_second_record_of_a_request(store: Store) -> None:

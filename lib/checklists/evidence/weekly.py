@@ -118,7 +118,7 @@ def _week(asked: Asked, number_back: int) -> tuple[float, str] | None:
     window = Window(asked.end - (number_back + 1) * WEEK, asked.end - number_back * WEEK, asked.window.zone)
     if not reaches(asked.stores, window):
         return None
-    found = asked.stores.logs.durations(LogQuery(window), ("status",))
+    found = asked.stores.logs.requests(LogQuery(window), ("status",))
     whole = asked.stores.logs.durations(LogQuery(window))
     if whole.empty:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,60 +15,63 @@ from lib.logs.elastic.sums import Question
 from lib.window import DAY
 
 Columns = dict[str, npt.NDArray[Any]]
+Ints = npt.NDArray[np.int64]
 
 
 def totals(rows: Sequence[Row], asked: Question, measures: Sequence[str]) -> pd.DataFrame:
     """The answer to `LogStore.totals`."""
     keys = _keys(asked)
-    found = _frame(rows, asked, (*keys, *measures))
     dtypes = answers.keyed(asked.by, asked.step is not None, {name: answers.MEASURE_DTYPES[name] for name in measures})
-    if not keys:
-        sums: dict[str, Any] = {name: np.array([found[name].sum()]) for name in measures}
-    else:
-        added = found.groupby(list(keys), sort=True, as_index=False)[list(measures)].sum()
-        sums = {str(name): added[name].to_numpy() for name in added}
+    found, group = _grouped({name: [row[name] for row in rows] for name in keys}, len(rows), asked)
     for name in measures:
-        if dtypes[name] == "int64":
-            sums[name] = np.rint(sums[name].astype("float64")).astype("int64")
-    return answers.frame(sums, dtypes)
+        values = np.fromiter((row[name] for row in rows), "float64", len(rows))
+        added = np.bincount(group, values, len(found[keys[0]]) if keys else 1)
+        found[name] = np.rint(added).astype("int64") if dtypes[name] == "int64" else added
+    return answers.frame(found, dtypes)
 
 
-def latencies(rows: Sequence[Row], asked: Question) -> Columns:
+def latencies(columns: Mapping[str, Sequence[Any]], asked: Question) -> Columns:
     """`bucket`, `requests`, `sum_ms` and `max_ms` per group, sorted as lib.logs.latency wants them."""
-    keys = (*_keys(asked), "bucket")
-    found = _frame(rows, asked, (*keys, "requests", "sum_ms", "max_ms"))
-    added = found.groupby(list(keys), sort=True, as_index=False).agg(
-        {"requests": "sum", "sum_ms": "sum", "max_ms": "max"}
-    )
-    kinds = {"bucket": "int64", "requests": "int64", "sum_ms": "float64", "max_ms": "float64"}
-    return {str(name): added[name].to_numpy(kinds.get(str(name))) for name in added}
+    rows = len(columns["bucket"])
+    found, group = _grouped({name: columns[name] for name in (*_keys(asked), "bucket")}, rows, asked)
+    size = len(found["bucket"])
+    largest = np.full(size, -np.inf)
+    np.maximum.at(largest, group, np.array(columns["max_ms"], dtype="float64"))
+    added = {name: np.bincount(group, np.array(columns[name], "float64"), size) for name in ("requests", "sum_ms")}
+    return found | added | {
+        "bucket": found["bucket"].astype("int64"), "requests": added["requests"].astype("int64"), "max_ms": largest,
+    }  # fmt: skip
 
 
 def patterns(rows: Sequence[Row], limit: int) -> pd.DataFrame:
     """The answer to `LogStore.patterns`, without `first_ever`."""
-    named = [row for row in rows if row["pattern_id"]]
-    found = pd.DataFrame(named, columns=["pattern_id", "pattern", "level", "records", "first", "last"])
-    if found.empty:
-        nothing: Columns = {name: np.array([], dtype="int64") for name in answers.PATTERN_DTYPES}
-        return answers.frame(nothing, answers.PATTERN_DTYPES)
-    by_level = found.groupby(["pattern_id", "level"], as_index=False)[["records"]].sum()
-    main = (
-        by_level.sort_values("records", kind="stable")
-        .drop_duplicates("pattern_id", keep="last")
-        .set_index("pattern_id")
-    )
-    added = found.groupby("pattern_id", as_index=False).agg(
-        {"pattern": "max", "records": "sum", "first": "min", "last": "max"}
-    )
-    added = added.sort_values(["records", "pattern_id"], ascending=[False, True]).head(limit)
+    of_id: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["pattern_id"]:
+            of_id.setdefault(row["pattern_id"], []).append(row)
+    found = sorted((_pattern(same) for same in of_id.values()), key=lambda row: (-row["records"], row["pattern_id"]))
     columns: dict[str, Any] = {
-        "pattern_id": added["pattern_id"].to_numpy(), "pattern": added["pattern"].to_numpy(),
-        "level": main["level"].reindex(added["pattern_id"]).to_numpy(),
-        "records": np.rint(added["records"].to_numpy("float64")).astype("int64"),
-        "first_seen": _minutes(added["first"]), "last_seen": _minutes(added["last"]),
-        "first_ever": np.ma.array(np.zeros(len(added), dtype="int64"), mask=True),
-    }  # fmt: skip
+        name: np.array([row[name] for row in found[:limit]], dtype=object if kind == answers.TEXT else "int64")
+        for name, kind in answers.PATTERN_DTYPES.items()
+    }
+    columns["first_ever"] = np.ma.array(columns["first_ever"], mask=True)
     return answers.frame(columns, answers.PATTERN_DTYPES)
+
+
+def _pattern(same: Sequence[Row]) -> Row:
+    """The rows of one pattern as one, with the level that most of its records have; the times are minutes."""
+    by_level: dict[str, float] = {}
+    for row in same:
+        by_level[row["level"]] = by_level.get(row["level"], 0) + row["records"]
+    return {
+        "pattern_id": same[0]["pattern_id"],
+        "pattern": max(row["pattern"] for row in same),
+        "level": max(by_level, key=lambda level: (by_level[level], level)),
+        "records": round(sum(by_level.values())),
+        "first_seen": int(min(row["first"] for row in same)) // 60_000,
+        "last_seen": int(max(row["last"] for row in same)) // 60_000,
+        "first_ever": 0,
+    }
 
 
 def records(rows: Sequence[Row]) -> pd.DataFrame:
@@ -84,18 +87,22 @@ def _keys(asked: Question) -> tuple[str, ...]:
     return (*(("ts",) if asked.step is not None else ()), *asked.by)
 
 
-def _minutes(millis: pd.Series[Any]) -> npt.NDArray[np.int64]:
-    return millis.to_numpy("float64").astype("int64") // 60_000
+def _grouped(keys: Mapping[str, Sequence[Any]], rows: int, asked: Question) -> tuple[Columns, Ints]:
+    """The keys of each group, sorted, and which group each row is in."""
+    group, of_group = np.zeros(rows, dtype="int64"), np.empty(0, dtype="int64")
+    columns: Columns = {}
+    for name, values in keys.items():
+        column = np.array(values, object)
+        if name == "ts":
+            column = _bucketed(column.astype("float64").astype("int64"), asked)
+        known = {value: place for place, value in enumerate(sorted(set(column.tolist())))}
+        code = np.fromiter(map(known.__getitem__, column.tolist()), "int64", rows)
+        _, of_group, group = np.unique(group * len(known) + code, return_index=True, return_inverse=True)
+        columns[name] = column
+    return {name: column[of_group] for name, column in columns.items()}, group
 
 
-def _frame(rows: Sequence[Row], asked: Question, columns: Sequence[str]) -> pd.DataFrame:
-    found = pd.DataFrame(list(rows), columns=list(columns))
-    if asked.step is not None:
-        found["ts"] = _bucketed(found["ts"].to_numpy("float64").astype("int64"), asked)
-    return found
-
-
-def _bucketed(millis: npt.NDArray[np.int64], asked: Question) -> npt.NDArray[np.int64]:
+def _bucketed(millis: Ints, asked: Question) -> Ints:
     """Unix ms as the minute in which their bucket starts: the cluster's buckets may be finer, a sample has none."""
     assert asked.step is not None
     if asked.step < DAY:

@@ -16,7 +16,7 @@ from lib.errors import QueryError
 from lib.logs import answers
 from lib.logs.base import FOLLOWED, GROUP_FIELDS, MEASURES, NEAR, LogQuery, Match
 from lib.logs.conditions import minute_range
-from lib.logs.elastic import counts, filters, frames, latency, pages, sums, typed
+from lib.logs.elastic import counts, filters, frames, kinds, latency, pages, sums, typed
 from lib.logs.elastic.client import NAME, Body, Connection
 from lib.logs.elastic.ever import FirstSeen
 from lib.logs.elastic.fields import Fields
@@ -55,7 +55,7 @@ class ElasticLogs:
         self._fields = Fields(connection, fresh_s)
         self._routes = Routes(fresh_s)
         self._extent_s = extent_s
-        self._counted: dict[tuple[int, int], tuple[float, latency.Kinds]] = {}
+        self._counted: dict[tuple[int, int], tuple[float, kinds.Kinds]] = {}
         self._extent: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._first_seen = FirstSeen()
         self._lock = threading.Lock()
@@ -84,6 +84,14 @@ class ElasticLogs:
         filters.check(query)
         found = summed(self._latencies(query, by, step), (*(("ts",) if step else ()), *by))
         return answers.frame(found, answers.keyed(by, step is not None, answers.LATENCY_DTYPES))
+
+    def requests(self, query: LogQuery, by: Sequence[str] = (), step: timedelta | None = None) -> pd.DataFrame:
+        """Requests per bucket and group; without either exactly one row."""
+        _allowed(by, LATENCY_GROUPS, "grouped by")
+        filters.check(query)
+        asked, source = sums.Question(query, tuple(by), step), self._source(query)
+        found = frames.totals(kinds.rows(source, asked, self._kinds(source, query)), asked, ("records",))
+        return found.rename(columns={"records": "requests"})
 
     def duration_histogram(
         self, query: LogQuery, edges_ms: Sequence[float], step: timedelta | None = None
@@ -187,16 +195,16 @@ class ElasticLogs:
 
     def _latencies(self, query: LogQuery, by: Sequence[str], step: timedelta | None) -> frames.Columns:
         asked, source = sums.Question(query, tuple(by), step), self._source(query)
-        return frames.latencies(latency.rows(source, asked, self._kinds(source, query)), asked)
+        return frames.latencies(latency.columns(source, asked, self._kinds(source, query)), asked)
 
-    def _kinds(self, source: Source, query: LogQuery) -> latency.Kinds:
+    def _kinds(self, source: Source, query: LogQuery) -> kinds.Kinds:
         """Asked once for the several latencies of a page: they share their window."""
         span = minute_range(query)
         with self._lock:
-            until, known = self._counted.get(span, (float("-inf"), latency.Kinds()))
+            until, known = self._counted.get(span, (float("-inf"), kinds.Kinds()))
         if time.monotonic() < until:
             return known
-        found = latency.kinds_of(source, query)
+        found = kinds.kinds_of(source, query)
         with self._lock:
             if len(self._counted) > _MOST_WINDOWS:
                 self._counted.clear()

@@ -77,12 +77,16 @@ class _Part:
         return tuple(path for name in names for path in self.plan.exact(name))
 
 
-def rows(source: Source, asked: Question) -> list[Row]:
+Only = Callable[[Plan], Sequence[Body]]
+"""Filters beside those of the query, for the indices of a plan."""
+
+
+def rows(source: Source, asked: Question, only: Only = lambda _: ()) -> list[Row]:
     """One row per group: `ts` (Unix ms, if stepped), `by`, `records`, measures[, `first`, `last`]. Groups may repeat.
 
     Raises SourceError. Notes what is estimated or left out.
     """
-    parts = [part for plan in source.plans for part in _parts(source, plan, asked)]
+    parts = [part for plan in source.plans for part in _parts(source, plan, asked, only(plan))]
     _sampled(source, [part for part in parts if _cut(part)], _cut_query)
     open_parts = [part for part in parts if not part.done]
     while open_parts:
@@ -101,10 +105,10 @@ def rows(source: Source, asked: Question) -> list[Row]:
     ]
 
 
-def _parts(source: Source, plan: Plan, asked: Question) -> list[_Part]:
+def _parts(source: Source, plan: Plan, asked: Question, only: Sequence[Body]) -> list[_Part]:
     """One for the indices of a plan, or one per route where the cluster has to tell routes from addresses."""
     kept, later = filters.selected(plan, asked.query)
-    clauses = [(filters.within if asked.exact else filters.minutes)(plan, asked.query), *kept]
+    clauses = [(filters.within if asked.exact else filters.minutes)(plan, asked.query), *kept, *only]
     if "route" not in asked.by or not filters.derived(plan, "route"):
         return [_Part(plan, asked, clauses, later)]
     return [
