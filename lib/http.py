@@ -193,5 +193,13 @@ class AllowedHosts:
         if scope["type"] == "http" and scope["method"] in _PLAIN_READS:
             return True
         origins = headers.getlist("origin")
-        places = {urlsplit(origin.lower()).netloc for origin in origins}
+        places = {_place(origin.lower()) for origin in origins}
         return not origins or places == {host} or (len(places) == 1 and places <= self._named - _MANY_PORTS)
+
+
+def _place(origin: str) -> str:
+    """Its host and port; "" for what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

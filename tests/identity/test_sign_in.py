@@ -192,6 +192,7 @@ EVIL, HERE = "https://evil.example", "http://localhost:8501"
         ("localhost:8501", "http://localhost", False),
         ("localhost:8501", "null", False),
         ("localhost:8501", "", False),
+        ("localhost:8501", "http://[", False),  # no address at all
         ("localhost:8501", "https://ops.example.com.evil.example", False),
         ("localhost:8501", "https://ops.example.com@evil.example", False),
         ("evil.example", HERE, False),
