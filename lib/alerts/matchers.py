@@ -1,4 +1,4 @@
-"""Which alerts are meant: matchers on labels, as Alertmanager writes them: severity="critical",team=~"a|b"."""
+"""Which alerts are meant: matchers on labels, as Alertmanager writes them: severity="critical",team=~"a|b","a.b"="c"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lib.metrics.re2 import Re2
 MOST_MATCHERS = 64
 LONGEST = 256
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_ONE = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s,"{}]*)\s*(?:,|$)', re.DOTALL)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_ONE = re.compile(rf'\s*({_NAME.pattern}|{_QUOTED})\s*(=~|!~|!=|=)\s*({_QUOTED}|[^\s,"{{}}]*)\s*(?:,|$)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 Labels = Mapping[str, str]
 
@@ -37,12 +38,23 @@ class Matcher:
     value: str
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{self.name}{self.op}"{escaped}"'
+        name = self.name if _NAME.fullmatch(self.name) else _quoted(self.name)
+        return f"{name}{self.op}{_quoted(self.value)}"
 
     def as_json(self) -> dict[str, str]:
         """As a silence keeps it."""
         return {"name": self.name, "op": self.op.value, "value": self.value}
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return _ESCAPED.sub(lambda one: "\n" if one[1] == "n" else one[1], text[1:-1])
 
 
 def from_json(kept: Iterable[Mapping[str, str]]) -> tuple[Matcher, ...]:
@@ -69,24 +81,21 @@ def read(text: str) -> tuple[Matcher, ...]:
         match = _ONE.match(inner, at)
         if match is None:
             raise QueryError(f'“{inner[at : at + 60].strip()}” is no matcher: write name="value", also != =~ !~', at)
-        value = match[3]
-        if value.startswith('"'):
-            value = _ESCAPED.sub(lambda one: "\n" if one[1] == "n" else one[1], value[1:-1])
-        found.append(Matcher(match[1], Op(match[2]), value))
+        found.append(Matcher(_unquoted(match[1]), Op(match[2]), _unquoted(match[3])))
         at = match.end()
     return check(found)
 
 
 def check(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
-    """The same matchers. Raises QueryError for none, too many, a name that is none or a pattern that RE2 refuses, and
-    where every one of them also matches what has no labels: that would be everything."""
+    """The same matchers. Raises QueryError for none, too many, an empty name or a pattern that RE2 refuses, and where
+    every one of them also matches what has no labels: that would be everything."""
     if not matchers:
         raise QueryError("at least one matcher is needed")
     if len(matchers) > MOST_MATCHERS:
         raise QueryError(f"at most {MOST_MATCHERS} matchers can be combined")
     for one in matchers:
-        if not _NAME.fullmatch(one.name):
-            raise QueryError(f"“{one.name}” cannot be the name of a label")
+        if not one.name:
+            raise QueryError("a label has no empty name")
         if len(one.value) > LONGEST and one.op in (Op.LIKE, Op.NOT_LIKE):
             raise QueryError(f"the pattern for {one.name} is longer than {LONGEST} characters")
     if all(hit(matchers, [{}])):

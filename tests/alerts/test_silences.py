@@ -19,7 +19,7 @@ from tests.alerts.delivery.world import World, at
 
 ANNA = Actor("anna@example.com", Role.OPERATOR, Via.OIDC)
 VERA = Actor("vera@example.com", Role.VIEWER, Via.OIDC)
-LABELS = {"alertname": "HighErrorRate", "severity": "critical", "instance": "app-1:3000"}
+LABELS = {"alertname": "HighErrorRate", "severity": "critical", "instance": "app-1:3000", "service.name": "crm"}
 
 
 def make(state: State, text: str = 'alertname="A"', start: float = 0, end: float = 60, who: Actor = ANNA) -> Silence:
@@ -35,6 +35,7 @@ def make(state: State, text: str = 'alertname="A"', start: float = 0, end: float
         ('severity!="warning",alertname=~".+"', True), ('severity!~"crit.*",alertname=~".+"', False),
         ('alertname="HighErrorRate",team=""', True), ('alertname="HighErrorRate",team!=""', False),
         ('instance="app-1:3000" , severity = "critical"', True), ('alertname=~"(?i)higherrorrate"', True),
+        ('"service.name"="crm"', True), ('"service.name"="x"', False), ('"alertname"="HighErrorRate","a \\"b\\""=""', True),
     ],
 )  # fmt: skip
 def test_matchers_hit_as_alertmanagers_do(text: str, hits: bool) -> None:
@@ -46,7 +47,7 @@ def test_matchers_hit_as_alertmanagers_do(text: str, hits: bool) -> None:
     [
         ("", "at least one"), ("{}", "at least one"), ("alertname", "no matcher"), ('="x"', "no matcher"),
         ('a="x" b="y"', "no matcher"), ('alertname=~"("', "RE2"), ('alertname=~"(?=a)"', "RE2"), ('team!="x"', "every alert"),
-        ('alertname=~".*"', "every alert"), (f'alertname=~"{"a" * 257}"', "longer than"),
+        ('alertname=~".*"', "every alert"), ('""="x"', "empty name"), (f'alertname=~"{"a" * 257}"', "longer than"),
         (",".join(f'l{n}="x"' for n in range(65)), "at most"), ('0a="x"', "no matcher"),
     ],
 )  # fmt: skip
@@ -57,7 +58,12 @@ def test_a_wrong_matcher_is_refused_with_what_is_wrong(text: str, words: str) ->
 
 @given(
     st.lists(
-        st.tuples(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), st.text(min_size=1, max_size=30)), min_size=1
+        st.tuples(
+            st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True) | st.text(min_size=1, max_size=9),
+            st.text(min_size=1, max_size=30),
+        ),
+        min_size=1,
+        max_size=20,
     )
 )
 def test_what_is_written_is_read_back(pairs: Sequence[tuple[str, str]]) -> None:
