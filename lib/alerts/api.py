@@ -74,6 +74,7 @@ class AlertApi:
         clock: Clock = utc_now, pace: Pace | None = None, tally: Tally = TALLY,
     ) -> None:  # fmt: skip
         self._door = Doorkeeper(token, OFF, pace=pace)
+        self._salt = token.get_secret_value().encode()
         self._get_state, self._clock = get_state, clock
         self.dispatch = dispatch
         self._tally = tally
@@ -113,7 +114,7 @@ class AlertApi:
 
     def _take_in(self, body: bytes) -> dict[str, Any]:
         now = self._clock()
-        told, truncated = pushed_json.webhook(body, now)
+        told, truncated = pushed_json.webhook(body, now, self._salt)
         with self._state().writing() as session:
             taken = pushed.take_in(session, told, now)
             self._truncated(session, truncated, now)
@@ -124,7 +125,7 @@ class AlertApi:
         return {**asdict(taken), "truncated": truncated}
 
     def _signal(self, body: bytes) -> dict[str, Any]:
-        now, one = self._clock(), pushed_json.signal(body)
+        now, one = self._clock(), pushed_json.signal(body, self._salt)
         with self._state().writing() as session:
             taken = pushed.signal(session, one, now)
             self._follow(session, taken, now)

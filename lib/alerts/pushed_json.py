@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, ValidationInfo
 
 from lib.alerts.pushed import Signal, Told
-from lib.redact import redact, redact_text
+from lib.redact import REDACTED, redact, redact_text
 
 MAX_ALERTS = 1000
 MAX_LABELS = 64
@@ -19,6 +21,8 @@ LONGEST_KEY = 200
 Model = TypeVar("Model", bound=BaseModel)
 _TOLD_PROBLEMS = 5
 _OPEN = datetime(1, 1, 2, tzinfo=UTC)
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A time before or after is taken for these: no clock shows it, and not every calendar can count with it."""
 
 
 class Malformed(Exception):  # noqa: N818 - what the delivery is
@@ -29,13 +33,27 @@ class TooMany(Exception):  # noqa: N818 - as above
     """More alerts in one delivery than are taken."""
 
 
-def _labels(labels: dict[str, str]) -> dict[str, str]:
+def _labels(labels: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     if len(labels) > MAX_LABELS:
         raise ValueError(f"more than {MAX_LABELS} labels")
     for name, value in labels.items():
+        if not name:
+            raise ValueError("a label without a name")
         if len(name.encode()) > MAX_LABEL_BYTES or len(value.encode()) > MAX_LABEL_BYTES:
             raise ValueError(f"label {name[:40]!r} is longer than {MAX_LABEL_BYTES} bytes")
-    return _clean({name: value for name, value in labels.items() if value})
+    given = {name: value for name, value in labels.items() if value}
+    kept = _clean(given)
+    if len(kept) < len(given):
+        raise ValueError("two labels have the same name without the credentials in it")
+    return {name: _marked(kept[name], value, info) for name, value in zip(kept, given.values(), strict=True)}
+
+
+def _marked(clean: str, given: str, info: ValidationInfo) -> str:
+    """What a credential was taken out of, with a mark of the whole: two that differed in it alone stay two. Nobody
+    without the API token can find out from the mark what it was."""
+    if clean == given or REDACTED not in clean:
+        return clean
+    return f"{clean} #{hmac.new(info.context or b'', given.encode(), hashlib.sha256).hexdigest()[:8]}"
 
 
 def _annotations(texts: dict[str, str]) -> dict[str, str]:
@@ -63,10 +81,10 @@ def _moment(text: str) -> datetime:
     raise ValueError("must be a time with its offset, such as 2026-03-29T09:00:00Z")
 
 
-def _key(key: str) -> str:
+def _key(key: str, info: ValidationInfo) -> str:
     if not key.isprintable():
         raise ValueError("must be printable")
-    return redact_text(key)[0]
+    return _marked(redact_text(key)[0], key, info)
 
 
 def _words(value: object) -> str:
@@ -113,9 +131,10 @@ class _Signal(BaseModel):
     expires_s: Annotated[StrictInt, Field(ge=30, le=30 * 86400)] | None = None
 
 
-def webhook(body: bytes, now: datetime) -> tuple[list[Told], int]:
-    """The alerts of one delivery, and how many Alertmanager left out. Raises Malformed, TooMany."""
-    given = _parsed(_Webhook, body)
+def webhook(body: bytes, now: datetime, salt: bytes = b"") -> tuple[list[Told], int]:
+    """The alerts of one delivery, and how many Alertmanager left out. `salt`, a secret, makes the marks of what was
+    masked. Raises Malformed, TooMany."""
+    given = _parsed(_Webhook, body, salt)
     if len(given.alerts) > MAX_ALERTS:
         raise TooMany(f"more than {MAX_ALERTS} alerts: set max_alerts in Alertmanager's webhook_configs")
     return [_told(number, alert, now) for number, alert in enumerate(given.alerts)], given.truncatedAlerts
@@ -132,30 +151,31 @@ def _told(number: int, alert: _Alert, now: datetime) -> Told:
         ends = None
     elif ends is None or ends < _OPEN:
         ends = now
-    return Told(alert.labels, alert.annotations, starts, None if ends is None else max(ends, starts))
+    starts = _countable(starts)
+    return Told(alert.labels, alert.annotations, starts, None if ends is None else max(_countable(ends), starts))
 
 
-def signal(body: bytes) -> Signal:
-    """What a program sends. Raises Malformed."""
-    given = _parsed(_Signal, body)
-    labels = {
-        **given.labels,
-        "alertname": given.title.strip() or given.key,
-        "severity": given.severity,
-        "key": given.key,
-    }
+def _countable(moment: datetime) -> datetime:
+    return min(max(moment, FIRST), LAST)
+
+
+def signal(body: bytes, salt: bytes = b"") -> Signal:
+    """What a program sends; `salt` as for a webhook. Raises Malformed."""
+    given = _parsed(_Signal, body, salt)
+    own = _clean({"alertname": given.title.strip() or given.key, "severity": given.severity})
+    labels = {**given.labels, **own, "key": given.key}
     kept = redact(given.details)[0]
     details = "\n".join(f"{name}: {_cut(_words(value))}" for name, value in kept.items())
     texts = {"description": given.description, "details": details}
     return Signal(
-        given.key, given.status == "firing", _clean(labels), _annotations({k: v for k, v in texts.items() if v}),
+        given.key, given.status == "firing", labels, _annotations({k: v for k, v in texts.items() if v}),
         timedelta(seconds=given.expires_s) if given.expires_s else None,
     )  # fmt: skip
 
 
-def _parsed(model: type[Model], body: bytes) -> Model:
+def _parsed(model: type[Model], body: bytes, salt: bytes) -> Model:
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, context=salt)
     except ValidationError as error:
         raise Malformed(_problems(error)) from None
 
