@@ -94,8 +94,10 @@ class Importer:
     def _read_all(self, sources: Sequence[Readable], taking: TakingIn) -> None:
         before = 0
         for source in sources:
-            if self._settings.elasticsearch_node and isinstance(source, Source) and source.kind == "logs":
-                self.tally.problems.append(f"{source.path}: the logs are read from Elasticsearch and not imported here")
+            only_read = self._settings.elasticsearch_node and not self._settings.ship_to_elasticsearch
+            if only_read and isinstance(source, Source) and source.kind == "logs":
+                told = "the logs are read from Elasticsearch; HALO_OPS_SHIP_TO_ELASTICSEARCH lets an import send them there"
+                self.tally.problems.append(f"{source.path}: {told}")
                 continue
             try:
                 for at in self._read(source):

@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from lib.collect.cadence import utc_now
+from lib.collect.importer import Importer
+from lib.collect.sources import find
 from lib.errors import SettingsError, SourceRejected
 from lib.logs.base import LogQuery
 from lib.logs.elastic.client import Access, Connection
@@ -137,6 +139,44 @@ def test_a_cluster_behind_tls_is_asked_and_shipped_to_with_its_own_authority_alo
         stranger.close()
 
     assert found == ["over TLS"]
+
+
+def test_an_import_sends_old_files_where_the_tail_ships_to_and_each_once(
+    tmp_path: Path, indices: Indices, elasticsearch9: str
+) -> None:
+    settings = settings_of(tmp_path, indices, elasticsearch9)
+    write(tmp_path, *range(30))
+    old = tmp_path / "old.log"
+    (tmp_path / "combined.log").rename(old)
+    write(tmp_path, 30, 31)
+
+    def imported(*paths: Path) -> Importer:
+        importer = Importer(settings)
+        importer.run(find([str(path) for path in paths])[0])
+        assert importer.tally.problems == []
+        return importer
+
+    first = imported(old)
+    opened = open_stores(settings)
+    worker = Worker(settings, opened)
+    worker.start()
+    until(lambda: kept(indices) == list(range(32)))
+    again = imported(old, tmp_path / "combined.log")  # the worker takes it in
+    assert worker.stop()
+    opened.close()
+
+    assert (first.taken.records, again.taken.records, again.taken.duplicates) == (30, 0, 32)
+    assert kept(indices) == list(range(32))
+
+
+def test_where_the_cluster_is_only_read_an_import_says_so(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    settings = Settings(data_dir=tmp_path / "data", elasticsearch_node="http://127.0.0.1:9")  # type: ignore[call-arg]
+    importer = Importer(settings)
+
+    importer.run(find([f"{tmp_path}/combined.log"])[0])
+
+    assert "HALO_OPS_SHIP_TO_ELASTICSEARCH" in importer.tally.problems[0]
 
 
 @pytest.mark.parametrize(

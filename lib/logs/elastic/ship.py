@@ -39,7 +39,7 @@ _VARIES = re.compile(r" in document with id .*|\[\d+:\d+\] ?|document with id '[
 class Shipper:
     """LogSink that writes to `index` (with {day}: one per day) and keeps positions and gaps in `ledger`.
 
-    One thread writes. A write that raises SourceError may have been kept in part: writing it again is harmless.
+    Threads take turns. A write that raises SourceError may have been kept in part: writing it again is harmless.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Shipper:
         self._index, self._ledger, self._threads = index, ledger, threads
         self._pauses = pauses or Pauses()
         self._unsure = True
-        self._lock = threading.Lock()
+        self._lock, self._turn = threading.Lock(), threading.Lock()
         self._counts = Counter[str]()
 
     def counters(self) -> dict[str, int]:
@@ -66,6 +66,10 @@ class Shipper:
         """Sends the rows, waits until all are acknowledged, then keeps positions and gaps. Raises SourceError."""
         if not batch.schema.equals(BATCH):
             raise SourceRejected("the batch does not have the columns of lib.logs.ingest.BATCH", NAME)
+        with self._turn:  # the tail's, and an import's
+            self._write(batch, checkpoints, gaps)
+
+    def _write(self, batch: pa.Table, checkpoints: Sequence[Checkpoint], gaps: Sequence[Gap]) -> None:
         self._pauses.refuse()
         refused: list[tuple[Document, str]] = []
         try:
