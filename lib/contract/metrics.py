@@ -83,7 +83,7 @@ METRICS = (
     Metric("halo_ops_disk_free_bytes", _G, "Free bytes of a mount that the dashboard sees", ("mount",), "bytes", low=0, own=True),
     Metric("halo_ops_store_bytes", _G, "Size of an embedded store's file", ("file",), "bytes", low=0, own=True),
     Metric("node_filesystem_avail_bytes", _G, "Free bytes of a host's file system (node_exporter)",
-           ("device", "fstype", "mountpoint"), "bytes", low=0, own=True),
+           ("device", "fstype", "mountpoint"), "bytes", low=0, own=True, instead="halo_ops_disk_free_bytes"),
     Metric("up", _G, "Whether the scrape was answered", low=0, high=1, own=True),
     Metric("scrape_duration_seconds", _G, "How long the scrape took", unit="s", low=0, own=True),
     Metric("health_check_response_seconds", _G, "Response time that /health tells", ("check",), "s", (), 0, 600, own=True),
