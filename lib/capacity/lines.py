@@ -135,8 +135,10 @@ def _index(one: Index, days: int, now: datetime) -> Line:
     verdict, reason = (NO_DATA, "it holds no record") if one.oldest is None else _judged(one.oldest, days, now)
     if one.error:
         verdict, reason = BAD, f"its lifecycle stands still: {one.error}"
-    elif one.managed is False and verdict in (OK, NO_DATA):
-        verdict, reason = LOOK, "no lifecycle policy: nothing will drop it"
+    elif one.managed is False:
+        too_old = verdict in (LOOK, BAD)
+        policy = "no lifecycle policy: nothing will drop it"
+        verdict, reason = (verdict, f"{reason}; {policy}") if too_old else (LOOK, policy)
     elif one.managed is None and verdict == OK:
         verdict, reason = NO_DATA, f"{reason}; whether anything drops it is not known ({one.unknown})"
     oldest = NONE if one.oldest is None else f"oldest {span(now - one.oldest)} old"

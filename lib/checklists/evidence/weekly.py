@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from lib.alerts.rules import Rule, threshold
 from lib.alerts.tables import RuleVersionRow
-from lib.capacity.lines import retention_lines
+from lib.capacity.lines import OK, Line, retention_lines
 from lib.checklists.evidence.base import (
     Asked,
     Part,
@@ -43,7 +43,7 @@ FEW = 10
 """A change of fewer errors than this is no change."""
 
 _GROWN = 3
-MOST_SAMPLES = 700
+MOST_SAMPLES, MOST_FINE = 700, 12
 WEEKS = 4
 
 
@@ -150,8 +150,14 @@ def retention(asked: Asked) -> Evidence:
     parts = [Part(line.said, Verdict(line.verdict), f"{line.what}: {line.reason}") for line in lines]
     fine = sum(part.verdict is Verdict.OK for part in parts)
     return together(parts, value=f"{fine} of {len(parts)} as declared", normal=normal, link=to,
-                    number=len(parts) - fine, unit="findings", detail=[f"{one.what}: {one.said}, {one.reason}" for one in lines],
-                    fine="retention is kept")  # fmt: skip
+                    number=len(parts) - fine, unit="findings", detail=_kept(lines), fine="retention is kept")  # fmt: skip
+
+
+def _kept(lines: Sequence[Line]) -> list[str]:
+    """What is not as declared first; of many that are, how many."""
+    wrong = [f"{one.what}: {one.said}, {one.reason}" for one in lines if one.verdict != OK]
+    fine = [f"{one.what}: {one.said}, {one.reason}" for one in lines if one.verdict == OK]
+    return wrong + (fine if len(fine) <= MOST_FINE else [f"{len(fine)} others are as declared"])
 
 
 def thresholds(asked: Asked) -> Evidence:

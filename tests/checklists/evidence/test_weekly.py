@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lib.alerts.tables import RuleVersionRow
+from lib.capacity.lines import Line
+from lib.checklists.evidence import weekly
 from lib.checklists.model import Verdict
 from lib.identity.roles import Action, Actor, Role, Via
 from lib.state import audit
@@ -129,6 +131,16 @@ def test_retention(case: str, world: World) -> None:
     found = world.ask("retention", WEEK)
 
     assert (found.verdict, words in says(found)) == (verdict, True), found
+
+
+def test_of_many_that_are_as_declared_the_number_is_told_and_those_that_are_not_stand_first(world: World) -> None:
+    fine = [Line(f"Index {n}", "ok", "oldest 1 d old", "nothing is older") for n in range(40)]
+    wrong = [Line("Index x", "bad", "oldest 50 d old", "kept 20 d longer than declared")]
+
+    assert weekly._kept([*fine, *wrong]) == [
+        "Index x: oldest 50 d old, kept 20 d longer than declared", "40 others are as declared",
+    ]  # fmt: skip
+    assert weekly._kept(fine[:2])[1] == "Index 1: oldest 1 d old, nothing is older"
 
 
 def measured(world: World, *, over_share: float = 0.0, failing: bool = False, without: str = "") -> None:
