@@ -32,11 +32,13 @@ _log = logging.getLogger("halo_ops")
 
 
 def load_settings() -> tuple[Settings, OpenIdConnect | None]:
-    """The settings of this process and of its sign-in; a wrong one is printed plainly and ends it with exit code 2."""
+    """The settings of this process and of its sign-in. A wrong one, or a mistake in the rules or checklists that they name, is
+    printed plainly and ends it with exit code 2."""
     try:
         loaded = settings.load()
         if unused := settings.unknown_settings():
             say("Not used:", *unused)
+        wiring.check_files(loaded)
         return loaded, oidc.sign_in(loaded)
     except SettingsError as error:
         say("The settings are wrong:", *str(error).splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -265,10 +266,13 @@ def _shown(value: Any) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`--check` lists every problem at once, names that are no settings among them; without it the table is printed."""
+    """`--check` lists every problem at once, names that are no settings and mistakes in the rules and checklists among them;
+    without it the table is printed."""
     wrong, settings = unknown_settings(), None
     try:
         settings = load()
+        if "--check" in arguments:
+            importlib.import_module("lib.wiring").check_files(settings)  # knows the forms of these files; much to load
     except SettingsError as error:
         wrong = [*str(error).splitlines(), *wrong]
     if settings is None or (wrong and "--check" in arguments):

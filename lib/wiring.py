@@ -120,13 +120,28 @@ def open_stores(settings: Settings) -> OpenStores:
         state = open_state(url_of(settings))
         opened.callback(state.close)
         health = open_health(settings, state)
-        rulebook = Rulebook(
-            (settings.rules_file,), (settings.own_rules_file,) if settings.own_rules_file else (), state
-        )
+        rulebook = open_rulebook(settings, state)
         prometheus = open_prometheus(settings)
         if prometheus is not None:
             opened.callback(prometheus.close)
         return OpenStores(logs, metrics, state, health, opened.pop_all(), rulebook, prometheus, database, checklists)
+
+
+def check_files(settings: Settings) -> None:
+    """Reads the files that the settings name, and opens no store. Raises SettingsError that lists every mistake in them."""
+    problems = []
+    for read in (open_checklists, open_rulebook):
+        try:
+            read(settings)
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def open_rulebook(settings: Settings, state: State | None = None) -> Rulebook:
+    """The rules of the files, and over them what was edited in the app. Raises SettingsError that lists every mistake."""
+    return Rulebook((settings.rules_file,), (settings.own_rules_file,) if settings.own_rules_file else (), state)
 
 
 def open_checklists(settings: Settings) -> versions.Folder:

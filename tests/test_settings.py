@@ -239,6 +239,26 @@ def test_the_check_command_fails_for_a_name_that_is_no_setting(tmp_path: Path) -
     assert "HALO_OPS_ZONES: there is no such setting: did you mean HALO_OPS_ZONE?" in ran.stderr
 
 
+@pytest.mark.parametrize("command", [["-m", "lib.settings", "--check"], ["app.py"]])
+def test_a_mistake_in_a_checklist_or_in_the_rules_is_told_with_file_and_line(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "night.yaml").write_text("name: night\ntitle: Night\nperiod: dusk\nitems: [{key: a, title: b}]\n")
+    (tmp_path / "rules.yml").write_text("groups:\n  - name: g\n    rulez: []\n")
+
+    ran = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, text=True, capture_output=True, check=False, timeout=60,
+        env={"PATH": "/usr/bin:/bin", "HALO_OPS_CHECKLISTS_DIR": str(tmp_path), "HOME": str(tmp_path),
+             "HALO_OPS_RULES_FILE": str(tmp_path / "rules.yml"), "HALO_OPS_DATA_DIR": str(tmp_path / "data")},
+    )  # fmt: skip
+
+    assert ran.returncode == (2 if command == ["app.py"] else 1)
+    assert f"{tmp_path}/night.yaml:3: `period` must be day, week, month, not 'dusk'" in ran.stderr
+    assert f"{tmp_path}/rules.yml:3: unknown key 'rulez'" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_no_secret_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ES_PASSWORD_FILE", "/nowhere/canary")
     monkeypatch.setenv("ES_PASSWORD", "canary-password")
