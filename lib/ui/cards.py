@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -82,11 +82,13 @@ def percent(frame: pd.DataFrame, window: Window, **more: Any) -> charts.Figure:
 
 def figures(items: Sequence[tuple[str, str, str, str]]) -> None:
     """A row of numbers: (label, value, change, help). Wraps on a narrow screen."""
+    # Stretched, each is as high as all lines together where the row wraps in a card that is stretched itself.
+    height: Literal["stretch", "content"] = "stretch" if any(change for _, _, change, _ in items) else "content"
     with st.container(horizontal=True, gap="small"):
         for label, shown, change, explained in items:
             st.metric(
                 label, shown, change or None, delta_color="off", delta_arrow="off", border=True, help=explained or None,
-                height="stretch",
+                height=height,
             )  # fmt: skip
 
 

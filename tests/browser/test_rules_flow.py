@@ -98,3 +98,21 @@ def test_a_click_on_a_row_opens_the_rule_and_the_way_back_leads_to_the_list(
     assert "rule=" in page.url
     page.get_by_role("button", name="All rules").click()
     expect(page.get_by_role("button", name="New rule")).to_be_visible()
+
+
+def test_on_a_phone_the_figures_to_choose_a_limit_by_stand_one_beside_or_under_the_other(
+    rules_server: str, page: Page, visit: Callable[..., Page]
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(f"{rules_server}/rules?rule=HighErrorRate&range=24h", charts=1)
+    expect(page.get_by_test_id("stMetric")).to_have_count(4)
+    words = page.get_by_text("The condition held", exact=False)
+    expect(words).to_be_visible()
+
+    boxes = [one.bounding_box() for one in page.get_by_test_id("stMetric").all()]
+    under = words.bounding_box()
+
+    assert under is not None
+    rows = sorted({round(box["y"]): box["height"] for box in boxes if box is not None}.items())
+    edges = [*(y for y, _ in rows), under["y"]]
+    assert all(y + height <= below for (y, height), below in zip(rows, edges[1:], strict=True))
