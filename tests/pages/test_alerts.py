@@ -153,6 +153,20 @@ def test_the_worst_rule_comes_first_and_rules_that_cannot_be_judged_are_pointed_
     )
 
 
+def test_what_is_silenced_stands_last_whatever_it_is(drawn: Drawn, state: State) -> None:
+    now = moment()
+    hour = timedelta(hours=1)
+    quiet = SilenceRow(
+        matchers=[{"name": "alertname", "op": "=", "value": "Loud"}], starts_at=now - hour, ends_at=now + hour,
+        reason="known", who="olga", created_at=now, version=1,
+    )  # fmt: skip
+    put(state, [alert("Loud", now - hour), alert("Soft", now - hour / 2, severity="info"), quiet])
+
+    heads = [block.value for block in drawn().markdown if "firing · since" in block.value]
+
+    assert ["Loud" in head for head in heads] == [False, True]
+
+
 def test_one_tap_acknowledges_and_a_second_gives_it_back(drawn: Drawn, state: State) -> None:
     rows = bad_night(state, moment())
     page = drawn()

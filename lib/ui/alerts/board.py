@@ -1,4 +1,5 @@
-"""What is open: one card per rule, the worst first, with its alerts, its chart, and what can be done at once."""
+"""What is open: one card per rule, the worst first and what is silenced last, with its alerts, its chart, and what can be
+done at once."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def board() -> None:
     if shown.empty:
         filtered_out(len(opened), state.clear_filters)
         return
-    groups = list(shown.groupby("name", sort=False))
+    quiet = silenced.muted(shown)
+    groups = sorted(shown.groupby("name", sort=False), key=lambda one: bool(quiet[one[1].index].all()))
     for place, (name, alerts) in enumerate(groups[:MOST_CARDS]):
         _card(str(name), alerts, with_chart=place < MOST_CHARTS)
     if len(groups) > MOST_CARDS or len(shown) > NOISY:
