@@ -50,7 +50,7 @@ def lines(found: pd.DataFrame) -> None:
             "item": rows["item"],
             "said": rows["said"],
             "hint": rows["hint"],
-            "needed": [_needed(row.alerts, row.cards) for row in rows.itertuples()],
+            "needed": [_needed(row.alerts, row.cards, row.checks) for row in rows.itertuples()],
             "seen": [_seen(row, moment) for row in rows.itertuples()],
             "kind": [KINDS[kind] for kind in rows["kind"]],
             "count": rows["count"],
@@ -60,8 +60,8 @@ def lines(found: pd.DataFrame) -> None:
         "status": st.column_config.TextColumn("Status", width=100),
         "item": st.column_config.TextColumn("Expected", width=250),
         "said": st.column_config.TextColumn("Found", width=230),
-        "hint": st.column_config.TextColumn("What to do", width=330),
-        "needed": st.column_config.TextColumn("Dead without it", width=115),
+        "hint": st.column_config.TextColumn("What to do", width=280),
+        "needed": st.column_config.TextColumn("Dead without it", width=165),
         "seen": st.column_config.TextColumn("Last seen", width=85),
         "kind": st.column_config.TextColumn("Kind", width=70),
         "count": st.column_config.NumberColumn("Series, records", width=90),
@@ -78,10 +78,9 @@ def _seen(row: Any, moment: datetime) -> str:
     return text.NONE if row.status == "not checked" else text.age(row.last_seen, moment)
 
 
-def _needed(alerts: int, shown: int) -> str:
-    parts = [
-        f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((alerts, "alert"), (shown, "card")) if count
-    ]
+def _needed(alerts: int, shown: int, checks: int) -> str:
+    counted = ((alerts, "alert"), (shown, "card"), (checks, "check"))
+    parts = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted if count]
     return ", ".join(parts) or "nothing"
 
 

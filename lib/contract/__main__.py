@@ -14,6 +14,7 @@ import orjson
 
 from lib.alerts.rules import load_rules
 from lib.contract.base import Finding, Verdict
+from lib.contract.checks import heard_by_checks
 from lib.contract.direct import CannotCheck, check
 from lib.contract.panels import shown_by
 from lib.contract.uses import derive
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         print("Nothing to check: give --metrics, --logs or --health.", file=sys.stderr)  # noqa: T201
         return UNCHECKED
     try:
-        uses = derive(SIGNALS, load_rules(given.rules), shown_by({page.title: page.path for page in PAGES}))
+        rules = load_rules(given.rules)
+        shown = shown_by({page.title: page.path for page in PAGES})
+        uses = derive(SIGNALS, rules, shown, heard_by_checks(rules))
         found = check(uses, metrics=given.metrics, logs=given.logs, health=given.health)
     except (CannotCheck, OpsError) as error:
         print(f"Could not check: {_plain(str(error))}", file=sys.stderr)  # noqa: T201

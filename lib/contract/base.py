@@ -33,7 +33,7 @@ class Finding:
 
     `kind` is metric, log or health. `said` is what was found, `hint` what to do ("" where nothing is). `last_seen` is
     None where it never was, or is not known. `count` is series, or records of the window; None where it is not known.
-    `dead` names the alerts and cards that show nothing without it.
+    `dead` names the alerts, cards and checks that show nothing, or less, without it.
     """
 
     item: str
@@ -50,9 +50,14 @@ class Finding:
         """How many alert rules cannot fire without it."""
         return sum(name.startswith(ALERT) for name in self.dead)
 
+    @property
+    def dead_checks(self) -> int:
+        """How many items of the checklists have no evidence without it."""
+        return sum(name.startswith(CHECK) for name in self.dead)
 
-ALERT = "Alert "
-"""How the name of a rule begins in `Finding.dead`."""
+
+ALERT, CHECK = "Alert ", "Checklists › "
+"""How the name of a rule, and that of an item of the checklists, begins in `Finding.dead`."""
 
 _ORDER = (Verdict.MISSING, Verdict.DOUBTFUL, Verdict.UNKNOWN, Verdict.OK)
 

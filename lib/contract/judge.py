@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 from lib.contract.base import Finding, worst_first
+from lib.contract.checks import heard_by_checks
 from lib.contract.judge_health import Health
 from lib.contract.judge_logs import Logs, recent
 from lib.contract.judge_metrics import Metrics
@@ -24,7 +25,8 @@ POSSIBLE_S = 30.0
 
 def uses_of(stores: Stores) -> Uses:
     """Who reads what, by the signals, the pages and these stores' rules. Takes about a second."""
-    return derive(SIGNALS, tuple(stores.rules), shown_by({page.title: page.path for page in PAGES}))
+    rules = tuple(stores.rules)
+    return derive(SIGNALS, rules, shown_by({page.title: page.path for page in PAGES}), heard_by_checks(rules))
 
 
 def judge(stores: Stores, at: datetime, uses: Uses) -> list[Finding]:

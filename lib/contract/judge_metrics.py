@@ -69,6 +69,8 @@ class Metrics:
 
     def _missing(self, metric: Metric, said: str, hint: str, last: datetime | None) -> Finding:
         dead = self.uses.of_series(metric.series)
+        if metric.optional and last is None:
+            return Finding(metric.name, "metric", Verdict.OK, "not there, which is fine", dead=dead)
         if metric.rare and last is None:
             said, hint = f"{said}: not exported, or it never happened", f"{hint} It shows once it first happens."
         verdict = Verdict.DOUBTFUL if metric.rare else Verdict.MISSING

@@ -22,7 +22,8 @@ class Metric:
 
     Values outside [`low`, `high`] are in a wrong unit (of a histogram: its mean). `values` are the closed sets among the
     labels. `instead` is a metric that does as well: only both missing is a fault. `own`: written by the collection
-    itself, so a service is not asked for it. `rare`: a service that is well may never have had an occasion to count it.
+    itself, so a service is not asked for it. `optional`: it adds to what is known, so to lack it is no fault. `rare`: a
+    service that is well may never have had an occasion to count it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     instead: str = ""
     own: bool = False
+    optional: bool = False
     rare: bool = False
 
     @property
@@ -82,8 +84,14 @@ METRICS = (
            instead="nodejs_gc_duration_seconds"),
     Metric("halo_ops_disk_free_bytes", _G, "Free bytes of a mount that the dashboard sees", ("mount",), "bytes", low=0, own=True),
     Metric("halo_ops_store_bytes", _G, "Size of an embedded store's file", ("file",), "bytes", low=0, own=True),
+    Metric("halo_ops_disk_free_ratio", _G, "Free share of the same mount", ("mount",), "0–1", low=0, high=1, own=True),
     Metric("node_filesystem_avail_bytes", _G, "Free bytes of a host's file system (node_exporter)",
-           ("device", "fstype", "mountpoint"), "bytes", low=0, own=True, instead="halo_ops_disk_free_bytes"),
+           ("device", "fstype", "mountpoint"), "bytes", low=0, own=True, optional=True),
+    Metric("node_filesystem_size_bytes", _G, "Size of a host's file system (node_exporter)",
+           ("device", "fstype", "mountpoint"), "bytes", low=0, own=True, optional=True),
+    Metric("node_memory_MemAvailable_bytes", _G, "Available memory of a host (node_exporter)", (), "bytes", low=0, own=True,
+           optional=True),
+    Metric("node_memory_MemTotal_bytes", _G, "Memory of a host (node_exporter)", (), "bytes", low=0, own=True, optional=True),
     Metric("up", _G, "Whether the scrape was answered", low=0, high=1, own=True),
     Metric("scrape_duration_seconds", _G, "How long the scrape took", unit="s", low=0, own=True),
     Metric("health_check_response_seconds", _G, "Response time that /health tells", ("check",), "s", (), 0, 600, own=True),

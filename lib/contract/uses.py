@@ -1,10 +1,11 @@
-"""What is dead without a metric, a record or /health: found by asking every signal and rule and listening."""
+"""What is dead without a metric, a record or /health: found by asking every signal, rule and evidence and listening."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from lib.alerts.rules import Rule
 from lib.contract.base import ALERT
@@ -19,7 +20,8 @@ ANY = "any_of_them"
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Who reads what, as people call it ("Alert X", "Page › Card"): per series, per read of the log, and of /health."""
+    """Who reads what, as people call it ("Alert X", "Page › Card", "Checklists › Item"): per series, per read of the log,
+    and of /health."""
 
     series: dict[str, tuple[str, ...]] = field(default_factory=dict)
     reads: dict[Read, tuple[str, ...]] = field(default_factory=dict)
@@ -54,27 +56,37 @@ class Heard:
 
 def heard(signals: Mapping[str, Signal], rules: tuple[Rule, ...]) -> dict[str, Heard]:
     """What each signal asks of its stores, by the signal's name. Asks no real store."""
-    found = {}
-    for name, signal in signals.items():
-        logs, metrics, health = Logs(), Metrics(), Health()
-        parameters = list(inspect.signature(signal.ask).parameters.values())[2:]
-        given = {parameter.name: ANY for parameter in parameters if parameter.default is parameter.empty}
-        signal(Stores(logs, metrics, health, rules), Window.last("1h", MOMENT), **given)
-        reads = frozenset(read for read in logs.reads if read[1] != ANY)  # what a viewer chooses, no page depends on
-        found[name] = Heard(frozenset(metrics.series - {ANY}), reads, health.asked)
-    return found
+    return {name: listened(partial(_ask, signal), rules) for name, signal in signals.items()}
 
 
-def derive(signals: Mapping[str, Signal], rules: tuple[Rule, ...], shown: Mapping[str, list[str]]) -> Uses:
-    """Who reads what. `shown` names the cards of each signal; a signal that no card shows counts for nobody."""
+def _ask(signal: Signal, stores: Stores) -> None:
+    parameters = list(inspect.signature(signal.ask).parameters.values())[2:]
+    given = {parameter.name: ANY for parameter in parameters if parameter.default is parameter.empty}
+    signal(stores, Window.last("1h", MOMENT), **given)
+
+
+def listened(ask: Callable[[Stores], object], rules: tuple[Rule, ...]) -> Heard:
+    """What `ask` asks of the stores that it is given. Asks no real store."""
+    logs, metrics, health = Logs(), Metrics(), Health()
+    ask(Stores(logs, metrics, health, rules))
+    reads = frozenset(read for read in logs.reads if read[1] != ANY)  # what a viewer chooses, no page depends on
+    return Heard(frozenset(metrics.series - {ANY}), reads, health.asked)
+
+
+def derive(
+    signals: Mapping[str, Signal], rules: tuple[Rule, ...], shown: Mapping[str, list[str]], checks: Mapping[str, Heard]
+) -> Uses:
+    """Who reads what. `shown` names the cards of each signal; a signal that no card shows counts for nobody. `checks` are
+    what items of checklists ask, by their names."""
     series: dict[str, list[str]] = {}
     reads: dict[Read, list[str]] = {}
     health: list[str] = []
     for rule in rules:
         for name in series_in(rule.expression):
             series.setdefault(name, []).append(f"{ALERT}{rule.name}")
-    for signal, what in heard(signals, rules).items():
-        cards = shown.get(signal, [])
+    users = [(shown.get(signal, []), what) for signal, what in heard(signals, rules).items()]
+    users += [([check], what) for check, what in checks.items()]
+    for cards, what in users:
         for name in what.series:
             series.setdefault(name, []).extend(cards)
         for read in what.reads:

@@ -17,12 +17,12 @@ from lib.ui import cache, runtime
 from lib.ui.clock import now
 
 TTL_S = 60
-COLUMNS = ("status", "kind", "item", "said", "hint", "needed_by", "alerts", "cards", "last_seen", "count")
+COLUMNS = ("status", "kind", "item", "said", "hint", "needed_by", "alerts", "cards", "checks", "last_seen", "count")
 
 
 def findings() -> pd.DataFrame:
     """One row per expected item, worst first, with COLUMNS: `status` (missing, doubtful, not checked, ok), `kind`,
-    `item`, `said`, `hint`, `needed_by` (list of names), `alerts` and `cards` (how many of them), `last_seen` (UTC),
+    `item`, `said`, `hint`, `needed_by` (list of names), `alerts`, `cards` and `checks` (how many of them), `last_seen` (UTC),
     `count` (series or records). A source that is down is "not checked"."""
     found, told = _ask()
     collected = cache.asked.get()
@@ -57,8 +57,8 @@ def _uses() -> Uses:
 
 def _frame(found: list[Finding]) -> pd.DataFrame:
     rows = [
-        (f.verdict.value, f.kind, f.item, f.said, f.hint, list(f.dead), f.dead_rules, len(f.dead) - f.dead_rules,
-         f.last_seen, f.count)
+        (f.verdict.value, f.kind, f.item, f.said, f.hint, list(f.dead), f.dead_rules,
+         len(f.dead) - f.dead_rules - f.dead_checks, f.dead_checks, f.last_seen, f.count)
         for f in found
     ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -76,6 +76,7 @@ def _table(rows: pd.DataFrame) -> None:
         column_config=COLUMNS,
         on_select="rerun",
         selection_mode="single-row",
+        placeholder=text.NONE,
     )["selection"]["rows"]
     if chosen and chosen[0] < len(rows):
         row = rows.iloc[chosen[0]]

@@ -14,6 +14,7 @@ import pytest
 from lib.contract import judge
 from lib.contract.base import Finding, Verdict
 from lib.contract.judge_logs import recent
+from lib.contract.metrics import METRICS
 from lib.contract.uses import Uses
 from lib.errors import SourceUnavailable
 from lib.logs.duckdb import DuckLogs
@@ -61,10 +62,20 @@ def logged(stores: Stores, rows: list[dict[str, Any]]) -> None:
 def test_empty_stores_have_everything_missing_and_nothing_fine(stores: Stores) -> None:
     found = judged(stores)
 
-    assert {finding.verdict for finding in found.values()} == {MISSING, DOUBTFUL}
+    optional = {item for item, finding in found.items() if finding.verdict is OK}
+    assert optional == {metric.name for metric in METRICS if metric.optional}
     doubtful = {item for item, finding in found.items() if finding.verdict is DOUBTFUL}
     assert doubtful == {"opportunities_created_total", "db_errors_total"}
-    assert all(finding.hint for finding in found.values())
+    assert all(finding.hint for item, finding in found.items() if item not in optional)
+
+
+def test_what_is_only_nice_to_have_is_a_fault_once_it_was_there_and_went_away(stores: Stores) -> None:
+    metric(stores, "node_memory_MemTotal_bytes", 8e9)
+
+    later = {f.item: f for f in judge.judge(stores, NOW + timedelta(hours=2), Uses())}
+
+    assert later["node_memory_MemTotal_bytes"].verdict is MISSING
+    assert (later["node_filesystem_size_bytes"].verdict, later["node_filesystem_size_bytes"].count) == (OK, None)
 
 
 def test_a_store_that_is_down_is_not_checked_and_the_others_are(stores: Stores) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from lib.checklists.evidence import daily, monthly, weekly
 from lib.checklists.evidence.base import Around, Ask, Asked, clipped, unknown, whole_days
 from lib.checklists.evidence_keys import EVIDENCE
 from lib.checklists.model import Evidence, Previous
 from lib.errors import OpsError
+from lib.settings import Settings
 from lib.stores import Stores
 from lib.window import Window
 
-__all__ = ["TABLE", "Around", "Asked", "collect"]
+__all__ = ["OF_THE_DEPLOYMENT", "TABLE", "Around", "Asked", "around_nobody", "collect"]
 
 TABLE: Mapping[str, Ask] = {
     "new_error_patterns": daily.new_error_patterns,
@@ -31,6 +33,15 @@ TABLE: Mapping[str, Ask] = {
     "compliance": monthly.compliance,
     "capacity": monthly.capacity,
 }
+
+
+OF_THE_DEPLOYMENT = frozenset({"retention", "security", "compliance"})
+"""These look at settings, files and what people did, and not at what the service sends."""
+
+
+def around_nobody(now: datetime) -> Around:
+    """What is around where nothing was set and nobody did anything: to find out what an evidence asks its stores."""
+    return Around(settings=Settings.model_construct(), now=now)
 
 
 def collect(
