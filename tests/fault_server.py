@@ -72,25 +72,37 @@ class FaultServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        await self._end(server)
+
+    async def _end(self, server: asyncio.Server) -> None:
+        """Leaves no socket open: it would be told by whichever test runs when the garbage is collected, and fail that one."""
+        me = asyncio.current_task()
+        while taken := asyncio.all_tasks() - self._tasks - {me}:  # connections on their way to `_accept`
+            await asyncio.wait(taken)
         server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:  # a task that was cancelled before it began did not get to its own end
+            writer.transport.abort()
         await asyncio.sleep(0)  # aborted transports close themselves in the next turn of the loop
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._handle(reader, writer))
         self._tasks.add(task)
+        self._writers.add(writer)
         task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,6 +119,7 @@ class FaultServer:
                 await writer.wait_closed()
         finally:
             writer.transport.abort()
+            self._writers.discard(writer)
 
 
 async def _request(reader: asyncio.StreamReader) -> Seen:

@@ -1,5 +1,6 @@
 """The hooks measure what a real SQLite engine does."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def test_queries_are_timed_by_their_kind(engine: Engine, metrics: Metrics) -> None:
+    began = time.perf_counter()
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO leads VALUES (:id)"), [{"id": 1}, {"id": 2}])
         connection.execute(text("select * from leads")).all()
@@ -40,7 +42,7 @@ def test_queries_are_timed_by_their_kind(engine: Engine, metrics: Metrics) -> No
     assert counts == {"select": 2, "insert": 1, "update": 1, "delete": 1}
     spent_s = value(metrics, "db_query_duration_seconds_sum", query_type="select")
     assert spent_s is not None
-    assert 0 < spent_s < 1
+    assert 0 < spent_s < time.perf_counter() - began
 
 
 def test_errors_are_counted_by_class_and_never_by_text(engine: Engine, metrics: Metrics) -> None:
