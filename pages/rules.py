@@ -41,7 +41,7 @@ def heading(name: str, standing: Standing | None, *, locked: bool) -> str:
         st.button(
             "All rules", icon=":material/arrow_back:", on_click=state.open_rule, key="rules_back", type="tertiary"
         )
-        st.subheader(text.esc_md(name if standing else "New rule"), anchor=False, width="content")
+        st.header(text.esc_md(name if standing else "New rule"), anchor=False, width="content")
         if standing is not None:
             tags(standing)
     views = state.VIEWS if standing is not None else state.VIEWS[:2]

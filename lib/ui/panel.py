@@ -33,7 +33,7 @@ def panel(title: str, help: str | None = None, *, height: int = 0, query: str = 
     questions: list[cache.Asked] = []
     with st.container(border=bool(title), height="stretch" if title else "content"):
         if title:
-            st.subheader(title, help=help, anchor=False)
+            st.header(title, help=help, anchor=False)
         loading = st.empty()
         if height and _first_time(title):
             loading.skeleton(height)

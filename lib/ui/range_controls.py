@@ -12,7 +12,11 @@ from lib.ui.clock import ZONE_KEY, ZONES, browser_zone, chosen_zone, display_zon
 from lib.ui.runtime import current
 from lib.window import CALENDAR_PRESETS, PRESETS
 
-KEYS = "`t` time range · `p` pause · `/` search · `n` `N` next and previous error · `?` these keys"
+KEYS = """
+`/` the page's search or filter; where it has none, the Logs page\\
+`n` `N` next and previous error, on Errors and Logs\\
+`t` time range · `p` pause · `?` these keys
+"""
 
 
 def controls() -> None:

@@ -10,8 +10,10 @@ const KEYS = {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable=true]")) return;
   if (event.key === "/") {
-    const search = document.querySelector("input[type=search], .st-key-expr textarea");
-    if (search) { event.preventDefault(); search.focus(); }
+    event.preventDefault();
+    const search = document.querySelector("input[type=search], .st-key-expr textarea") ?? document.querySelector("[class*=st-key-find] input");
+    if (search) search.focus();
+    else document.querySelector("[class*=st-key-menu_][class*=_logs] a")?.click();
   } else if (KEYS[event.key]) {
     document.querySelector(KEYS[event.key])?.click();
   }
@@ -20,7 +22,7 @@ function onKey(event) {
 // Streamlit gives the theme's colours to components only: the style sheet needs them for the whole page.
 function spread(element) {
   const style = getComputedStyle(element);
-  for (const name of ["primary", "background", "border"]) {
+  for (const name of ["primary", "background", "border", "text"]) {
     const value = style.getPropertyValue(`--st-${name}-color`);
     if (document.documentElement.style.getPropertyValue(`--halo-${name}`) !== value) {
       document.documentElement.style.setProperty(`--halo-${name}`, value);

@@ -159,7 +159,7 @@ def test_evidence_about_the_checklists_leads_to_their_calendar(drawn: Drawn, mon
     next(button for button in page.button if button.label == "Calendar").click()
     whole(page.run())
 
-    assert "Calendar of runs" in [heading.value for heading in page.subheader]
+    assert "Calendar of runs" in [heading.value for heading in page.header]
 
 
 @pytest.mark.parametrize("view", ["Calendar", "Items"])
@@ -167,7 +167,7 @@ def test_evidence_about_the_checklists_leads_to_their_calendar(drawn: Drawn, mon
 def test_every_view_of_every_checklist_is_drawn(drawn: Drawn, view: str, name: str) -> None:
     page = drawn(VERA, view=view, list=name)
 
-    assert page.subheader
+    assert page.header
 
 
 def test_the_calendar_shows_missed_days(drawn: Drawn) -> None:
@@ -187,7 +187,7 @@ def test_a_checklist_that_was_taken_away_is_worked_through_to_its_end_and_read_a
     assert row(page)["open"] is True
     names = [option for control in page.button_group for option in control.options]
     assert "Daily (ended)" in names and names.index("Daily (ended)") > names.index("Monthly")
-    assert drawn(BORIS, list="Daily (ended)", view="Calendar").subheader
+    assert drawn(BORIS, list="Daily (ended)", view="Calendar").header
     assert "Form" not in {
         o for control in drawn(ANNA, list="Daily (ended)", view="Edit").button_group for o in control.options
     }

@@ -38,7 +38,7 @@ STATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
 )
 """What a person opened or typed."""
 
-SHOWN = ("title", "subheader", "markdown", "caption", "text", "code", "metric", "dataframe", "bidi_component", "error",
+SHOWN = ("title", "header", "markdown", "caption", "text", "code", "metric", "dataframe", "bidi_component", "error",
          "warning", "info", "success", "button", "download_button", "selectbox", "multiselect")  # fmt: skip
 TODAY = re.compile(
     r"updated [^·]*· |printed from the state of .*|\*\*\d\d:\d\d:\d\d\*\*|checked \d\d:\d\d|Date: [^\n]*"

@@ -298,7 +298,7 @@ def test_a_rule_that_is_gone_and_hostile_names_harm_nothing(site: Site) -> None:
 
     page = site.draw(ANNA, rule="[x](http://evil)")
 
-    assert not any("](http" in str(one.value) for kind in (page.markdown, page.caption, page.subheader) for one in kind)
+    assert not any("](http" in str(one.value) for kind in (page.markdown, page.caption, page.header) for one in kind)
 
 
 def test_the_exported_file_holds_the_edits(site: Site) -> None:

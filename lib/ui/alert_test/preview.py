@@ -34,7 +34,7 @@ def slack(rendered: Rendered, key: str) -> None:
         sandbox(slack_view.drawn(rendered.body), title="The message in Slack", key=f"{key}_drawn", height=440)
     with right:
         st.caption(f"Exactly what leaves: {text.size(len(rendered.body))} of JSON, drawn over several lines")
-        st.code(text.visible(rendered.preview), language="json", height=440)
+        st.code(text.visible(rendered.preview), language="json", wrap_lines=True, height=440)
 
 
 def mail(rendered: Rendered, key: str) -> None:
@@ -52,13 +52,18 @@ def mail(rendered: Rendered, key: str) -> None:
             text.visible("\n".join(f"{name}: {value}" for name, value in found.headers)), language=None, wrap_lines=True
         )
     with st.expander("The whole mail as it leaves"):
-        st.code(text.visible(rendered.body.decode("utf-8", "replace").replace("\r\n", "\n")), language=None, height=360)
+        st.code(
+            text.visible(rendered.body.decode("utf-8", "replace").replace("\r\n", "\n")),
+            language=None,
+            wrap_lines=True,
+            height=360,
+        )
 
 
 def webhook(rendered: Rendered, key: str) -> None:
     """The JSON alone: programs read it."""
     st.caption(f"Exactly what leaves: {text.size(len(rendered.body))} of JSON, signed when it is sent")
-    st.code(text.visible(rendered.preview), language="json", height=440)
+    st.code(text.visible(rendered.preview), language="json", wrap_lines=True, height=440)
 
 
 _DRAW = {"slack": slack, "email": mail, "webhook": webhook}

@@ -60,7 +60,7 @@ def _head(alert: Any, limit: dict[str, Any], muted: str) -> None:
     with st.container(gap="xsmall", key="alert_head"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(
-                f"### {words.badge(alert.severity)} {text.esc_md(alert.name)} {_state_badge(alert)}", width="content"
+                f"## {words.badge(alert.severity)} {text.esc_md(alert.name)} {_state_badge(alert)}", width="content"
             )
             board.links(alert.name, alert)
         for said in dict.fromkeys((alert.annotations.get("summary", ""), words.about(alert))):

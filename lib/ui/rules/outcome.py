@@ -54,7 +54,7 @@ def _headline(names: Sequence[str], found: Replayed) -> None:
         for name, one in zip(names, found.outcomes, strict=True)
     ]
     took = f"{found.took_s:.1f} s" if found.took_s >= 0.1 else "under 0.1 s"
-    st.markdown("#### " + " · ".join(counts))
+    st.markdown("### " + " · ".join(counts))
     evaluated = text.number(found.outcomes[0].evaluations)
     st.caption(f"{evaluated} evaluations of each, {took}.")
 
