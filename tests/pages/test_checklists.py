@@ -107,6 +107,18 @@ def test_an_item_shows_its_evidence_as_text_and_who_ticked_it(drawn: Drawn, open
     assert "as it stood" in said(page)
 
 
+def test_an_item_that_was_ticked_before_anything_was_collected_says_so_and_shows_what_is_seen_now(
+    drawn: Drawn, opened: wiring.OpenStores
+) -> None:
+    run, items = questions.items(opened.state, today(opened.state).id, datetime.now(UTC))
+    act(opened.state, deeds.tick(run, items[0], None), BORIS)
+
+    lines = [block.value for block in drawn(BORIS).markdown if "nothing was collected then" in block.value]
+
+    assert len(lines) == 1
+    assert "now:" in lines[0] and r"\[evil\]" in lines[0]
+
+
 def test_a_viewer_sees_all_of_it_and_may_not_edit(drawn: Drawn) -> None:
     page = drawn(VERA)
 

@@ -269,8 +269,14 @@ def _failed_against_yesterday(share: float, before: float | None, limits: Mappin
         return []  # told by the comparison of p95: the log does not reach back
     grown = change_percent(share, before)
     risen = (share - before) * 100 >= limits["error_look_percent"] / 4
-    more = risen and (grown is None or grown >= limits["change_look_percent"])
-    return [Part(f"{ratio(share)} failed, {ratio(before)} the day before", Verdict.LOOK)] if more else []
+    if not risen or (grown is not None and grown < limits["change_look_percent"]):
+        return []
+    words = (
+        "requests failed, none the day before"
+        if grown is None
+        else f"failed requests {signed(grown)} against the day before"
+    )
+    return [Part(words, Verdict.LOOK)]
 
 
 def _alert_limits(asked: Asked, window: Window) -> list[str]:

@@ -118,7 +118,7 @@ def mark(run_id: int) -> str:
 def mark_of(run: Run, found: list[RunItem]) -> str:
     """The mark of a run as it was read, with what is overdue and what is seen at this moment."""
     now = clock.now()
-    seen = [(one.overdue(now), one.state is ItemState.OPEN and evidence_of(run, one)) for one in found]
+    seen = [(one.overdue(now), evidence_of(run, one) if kept(one) is None else None) for one in found]
     return blake2s(repr((run, found, seen)).encode(), digest_size=8).hexdigest()
 
 
@@ -149,6 +149,12 @@ def evidence_of(run: Run, item: RunItem) -> Evidence | None:
         return None
     newest = found(run, item)
     return newest.evidence if newest is not None else None
+
+
+def kept(item: RunItem) -> Evidence | None:
+    """What was seen when it was done; None where it was not, or nothing had been collected at that moment."""
+    done = item.last is not None and item.state in (ItemState.DONE, ItemState.SKIPPED)
+    return item.last.evidence if done and item.last is not None else None
 
 
 def _gatherer() -> Gatherer:

@@ -104,24 +104,28 @@ def _menu(run: Run, one: RunItem) -> None:
 
 
 def _evidence(run: Run, one: RunItem) -> Evidence | None:
-    """What was seen when it was done; until then what is seen now; None where nothing is (yet)."""
-    if one.last is not None and one.state in (ItemState.DONE, ItemState.SKIPPED):
-        return one.last.evidence
-    return book.evidence_of(run, one)
+    """What was seen when it was done; until then, or where nothing was kept with it, what is seen now; None where nothing is (yet)."""
+    return book.kept(one) or book.evidence_of(run, one)
 
 
 def _evidence_line(run: Run, one: RunItem, evidence: Evidence | None, now: datetime) -> None:
     if not one.item.evidence:
         return
-    waiting = evidence is None and one.state is ItemState.OPEN and not book.is_over(run, now)
-    line = ":gray[○ looking …]" if waiting else ":gray[○ nothing was collected]"
-    if evidence is not None:
-        line = words.evidence_line(evidence)
+    line = _seen(run, one, evidence, now)
     before = words.previous_line(one, run.zone, now)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"seen_{one.item.key}"):
         st.markdown(f"{line} :gray[· {before}]" if before else line, width="content")
         if evidence is not None and evidence.link:
             _link(evidence.link, one.item.key)
+
+
+def _seen(run: Run, one: RunItem, evidence: Evidence | None, now: datetime) -> str:
+    """The evidence as a line of markdown; of an item that was done without any, what is seen now is said to be that."""
+    undone = one.state in (ItemState.OPEN, ItemState.MISSED)
+    if evidence is None:
+        return ":gray[○ looking …]" if undone and not book.is_over(run, now) else ":gray[○ nothing was collected]"
+    then = "" if undone or book.kept(one) is not None else ":gray[○ nothing was collected then · now:] "
+    return then + words.evidence_line(evidence)
 
 
 def _link(address: str, item: str) -> None:

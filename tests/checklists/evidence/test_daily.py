@@ -235,7 +235,11 @@ PERFORMANCE = cases(
     slow=(lambda w: two_days(w, 1500, 1500), LOOK, "p95 1 496 ms"),
     very_slow=(lambda w: two_days(w, 3000, 3000), BAD, "p95"),
     some_fail=(lambda w: two_days(w, 100, failed_each=400), LOOK, "% failed"),
-    more_fail_than_yesterday=(lambda w: two_days(w, 100, failed_each=1440), LOOK, "0.69 % failed, 0 % the day before"),
+    more_fail_than_yesterday=(
+        lambda w: two_days(w, 100, failed_each=1440),
+        LOOK,
+        "requests failed, none the day before",
+    ),
     many_fail=(lambda w: two_days(w, 100, failed_each=20), BAD, "% failed"),
     no_yesterday=(lambda w: w.requests(DAY, 0 * DAY, HOUR), NO_DATA, "no comparison"),
     nothing=(lambda w: None, NO_DATA, "no request from the last 24 hours"),
