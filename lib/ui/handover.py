@@ -14,7 +14,7 @@ from lib.handover import notes
 from lib.handover.markdown import markdown
 from lib.handover.story import KINDS, Story, story
 from lib.state.audit import Deed
-from lib.ui import cache, clock, runtime, time_range
+from lib.ui import address, cache, clock, runtime, time_range
 from lib.ui.identity import actor
 from lib.window import LONGEST, Window
 
@@ -32,10 +32,10 @@ TITLES = KINDS
 def window() -> tuple[Window, str]:
     """The range of the hand-over, and a word about it where it is not what was chosen. It ends with this second, so that
     what one just wrote is in it."""
-    moment, choice = clock.now().replace(microsecond=0) + SECOND, str(st.session_state.get(KEY) or LAST)
+    moment, choice = clock.now().replace(microsecond=0) + SECOND, address.value(KEY)
     if choice == RANGE:
         return time_range.time_window(), ""
-    if choice != LAST:
+    if choice != LAST and choice in CHOICES:
         return Window.last(choice.replace(" ", ""), moment, clock.display_zone()), ""
     since, words = _last_read()
     since = moment - USUAL if since is None else min(max(since, moment - LONGEST), moment - SECOND)

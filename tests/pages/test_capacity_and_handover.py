@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -170,6 +171,18 @@ def test_who_took_over_begins_there_the_next_time(drawn: Drawn, opened: wiring.O
     assert not any("have not taken over before" in caption.value for caption in after.caption)
     assert not [value for frame in after.dataframe for value in frame.value["what"]]
     assert done(opened) == [("handover.take", VERA.name)]
+
+
+@pytest.mark.parametrize(("since", "hours"), [("8 h", 8), ("24 h", 24), ("anything else", 12)])
+def test_a_link_to_a_hand_over_shows_its_time_at_once(drawn: Drawn, since: str, hours: int) -> None:
+    page = drawn("system", VERA)
+    page.query_params["since"] = since
+
+    page.switch_page(str(entry("handover").path)).run()
+
+    told = next(caption.value for caption in page.caption if caption.value.startswith("From "))
+    start, end = (60 * int(hour) + int(minute) for hour, minute in re.findall(r"(\d\d):(\d\d)", told)[:2])
+    assert (end - start) % 1440 == 60 * hours % 1440
 
 
 def opened_record(drawn: Drawn, opened: wiring.OpenStores, actor: Actor) -> AppTest:

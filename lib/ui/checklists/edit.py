@@ -118,7 +118,7 @@ def _remove(name: str, base: int, note: str) -> None:
 
 def _mistakes(edited: str) -> None:
     try:
-        definition.parse(edited, "line")
+        definition.parse(edited, "your change")
     except SettingsError as error:
         st.error("This cannot be saved yet.")
         st.code(text.visible(error), language=None, wrap_lines=True)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from lib.checklists.model import Event, Evidence, ItemState, Run, RunItem, RunState, Verdict
+from lib.checklists.model import Event, Evidence, ItemState, Run, RunItem, RunState
 from lib.ui import text
 from lib.ui.checklists import words
 from lib.ui.checklists.words import ITEMS, RUNS, VERDICTS
@@ -155,6 +155,6 @@ def told(found: Evidence | None) -> str:
     """Verdict, value, and why it is not ok, as plain text."""
     if found is None:
         return ""
-    why = [found.reason] if found.verdict is not Verdict.OK and found.reason else []
+    why = [reason] if (reason := words.why(found)) else []
     value = [found.value] if found.value not in ("", text.NONE) else []
     return f"{words.plain(VERDICTS[found.verdict])}: {'; '.join([*value, *why]) or text.NONE}"

@@ -72,10 +72,17 @@ def days(run: Run) -> str:
     return f"{first:%B %Y}"
 
 
+def why(seen: Evidence) -> str:
+    """Why it is not ok, without the value where it begins with that; "" where it is."""
+    if seen.verdict is Verdict.OK:
+        return ""
+    return seen.reason.removeprefix(seen.value).lstrip(" ,;:") if seen.value != text.NONE else seen.reason
+
+
 def evidence_line(seen: Evidence) -> str:
     """The verdict, the value and what is normal, as one line of markdown."""
     parts = [f"**{text.esc_md(seen.value)}**"] if seen.value not in ("", text.NONE) else []
-    parts += [text.esc_md(seen.reason)] if seen.reason and seen.verdict is not Verdict.OK else []
+    parts += [text.esc_md(reason)] if (reason := why(seen)) else []
     parts += [f":gray[normal: {text.esc_md(seen.normal)}]"] if seen.normal else []
     return f"{badge(VERDICTS[seen.verdict])} {' · '.join(parts)}"
 
