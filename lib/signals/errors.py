@@ -90,9 +90,10 @@ def http_error_ratio(stores: Stores, window: Window) -> pd.DataFrame:
     0 where requests were answered before the first 5xx, of which the rule says nothing. NaN where there was no traffic; no
     rows without the metric. Raises SourceError.
     """
-    traffic = trend(stores, window, REQUESTS)
-    none_failed = traffic.where(traffic > 0) * 0.0
-    return empty_if_unknown(rule_trend(stores, window, "HighErrorRate").combine_first(none_failed))
+    traffic, failed = stores.at_once(
+        lambda: trend(stores, window, REQUESTS), lambda: rule_trend(stores, window, "HighErrorRate")
+    )
+    return empty_if_unknown(failed.combine_first(traffic.where(traffic > 0) * 0.0))
 
 
 def http_error_ratio_by_route(stores: Stores, window: Window) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from lib.window import Window
 
 STAGES = {"created": "lead.created", "converted": "lead.converted", "opportunities": "opportunity.created"}
 VALUE_RANGES = ("0-25k", "25k-50k", "50k-100k", "100k-250k", "250k+")
+_SUMMED = (*STAGES, "value", "conversion_ratio")
 EVENTS = Match("event", tuple(STAGES.values()))
 
 
@@ -37,15 +38,18 @@ def lead_totals(stores: Stores, window: Window) -> dict[str, float | None]:
 
     None where the log does not reach. Raises SourceError.
     """
-    now, past = _totals(stores, window), window.previous()
-    then = _totals(stores, past) if reaches(stores, past) else dict.fromkeys(now)
+    now, then = stores.at_once(lambda: _totals(stores, window), lambda: _before(stores, window.previous()))
     return now | {f"{name}_before": number for name, number in then.items()}
+
+
+def _before(stores: Stores, past: Window) -> dict[str, float | None]:
+    return _totals(stores, past) if reaches(stores, past) else dict.fromkeys(_SUMMED)
 
 
 def _totals(stores: Stores, window: Window) -> dict[str, float | None]:
     oldest = stores.logs.oldest()
     if oldest is None or oldest >= window.end:
-        return dict.fromkeys((*STAGES, "value", "conversion_ratio"))
+        return dict.fromkeys(_SUMMED)
     found = stores.logs.totals(LogQuery(window, (EVENTS,)), ("event",), measures=("records", "value"))
     rows = found.set_index("event")
     events = {name: float(rows["records"].get(event, 0)) for name, event in STAGES.items()}
@@ -115,10 +119,13 @@ def lead_sources(stores: Stores, window: Window) -> pd.DataFrame:
     No lead: no rows, same columns. Raises SourceError.
     """
     made = (Match("event", (STAGES["created"],)),)
-    found = stores.logs.totals(LogQuery(window, made), ("source",)).rename(columns={"records": "created"})
-    past = stores.logs.totals(LogQuery(window.previous(), made), ("source",)).rename(columns={"records": "before"})
-    failed = stores.logs.totals(LogQuery(window, (Match("event", ("operation.error",)),)), ("operation",))
-    found = found.merge(past, on="source", how="left")
+    found, past, failed = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window, made), ("source",)),
+        lambda: stores.logs.totals(LogQuery(window.previous(), made), ("source",)),
+        lambda: stores.logs.totals(LogQuery(window, (Match("event", ("operation.error",)),)), ("operation",)),
+    )
+    found = found.rename(columns={"records": "created"})
+    found = found.merge(past.rename(columns={"records": "before"}), on="source", how="left")
     found["before"] = before(stores, window, found["before"])
     found["share"] = found["created"] / (found["created"].sum() or np.nan)
     owner = failed["operation"].str.split(".").str[0]

@@ -88,14 +88,24 @@ def _judged(judge: Callable[[Stores, Window], Verdict], stores: Stores, window: 
         return "no data", f"{error.source} does not answer"
 
 
+def _all(stores: Stores, *asks: Callable[[], Any]) -> list[Any]:
+    return stores.at_once(*asks)
+
+
 def _errors(stores: Stores, window: Window) -> Verdict:
     recent = Window(window.end - RECENT, window.end, window.zone)
-    limit, now = _limit(stores, window, "HighErrorRate"), _failed(stores, window)
+    hour = Window(window.end - timedelta(hours=1), window.end, window.zone)
+    limit = _limit(stores, window, "HighErrorRate")
+    now, covered, found = _all(
+        stores,
+        lambda: _failed(stores, window),
+        lambda: covers(stores, recent),
+        lambda: errors.error_patterns(stores, hour),
+    )
     if now is not None and now > limit:
         return _severity(stores, window, "HighErrorRate"), f"{now:.1%} of requests fail; the limit is {limit:.0%}"
-    if not covers(stores, recent):
+    if not covered:
         return "no data", "no log record in the last 15 minutes"
-    found = errors.error_patterns(stores, Window(window.end - timedelta(hours=1), window.end, window.zone))
     fresh = int((found["is_new"] & (found["last_seen"] >= pd.Timestamp(recent.start))).sum())
     if fresh:
         return "warning", f"{fresh} new error pattern{'s' if fresh > 1 else ''} in the last hour"
@@ -113,8 +123,13 @@ def _latency(stores: Stores, window: Window) -> Verdict:
 
 
 def _queues(stores: Stores, window: Window) -> Verdict:
-    depth = queues.queue_status(stores, window)
-    failures, limit = _worst(stores, window, "LeadSyncFailures"), _limit(stores, window, "LeadSyncFailures")
+    limit = _limit(stores, window, "LeadSyncFailures")
+    depth, failures, late = _all(
+        stores,
+        lambda: queues.queue_status(stores, window),
+        lambda: _worst(stores, window, "LeadSyncFailures"),
+        lambda: _late_sources(stores, window),
+    )
     if not depth.empty and (depth["items"] > depth["limit"]).any():
         worst = depth.iloc[0]
         words = f"queue {worst['queue']} holds {worst['items']:.0f} items; the limit is {worst['limit']:.0f}"
@@ -123,7 +138,6 @@ def _queues(stores: Stores, window: Window) -> Verdict:
         return _severity(
             stores, window, "LeadSyncFailures"
         ), f"{failures:.1f} lead syncs a minute fail; the limit is {limit:g}"
-    late = _late_sources(stores, window)
     if late:
         return "warning", f"no successful sync of {', '.join(late)} in the last {LATE_SYNC.seconds // 3600} hours"
     if depth.empty:
@@ -151,21 +165,22 @@ def _leads(stores: Stores, window: Window) -> Verdict:
 
 
 def _system(stores: Stores, window: Window) -> Verdict:
-    pool, limit = (
-        _worst(stores, window, "DBConnectionPoolExhausted"),
-        _limit(stores, window, "DBConnectionPoolExhausted"),
+    recent = Window(window.end - RECENT, window.end, window.zone)
+    limit = _limit(stores, window, "DBConnectionPoolExhausted")
+    pool, found, began, backup = _all(
+        stores,
+        lambda: _worst(stores, window, "DBConnectionPoolExhausted"),
+        lambda: system.instances(stores, recent),
+        lambda: system.restarts(stores, recent),
+        lambda: system.backup(stores, window)["age_s"],
     )
     if pool is not None and pool > limit:
         words = f"{pool:.0%} of the database connections are in use; the limit is {limit:.0%}"
         return _severity(stores, window, "DBConnectionPoolExhausted"), words
-    recent = Window(window.end - RECENT, window.end, window.zone)
-    found = system.instances(stores, recent)
     if found.empty or found["cpu_cores"].isna().all():
         return "no data", "no process metrics in the last 5 minutes"
-    restarts = len(system.restarts(stores, recent))
-    if restarts:
+    if restarts := len(began):
         return "warning", f"{restarts} restart{'s' if restarts > 1 else ''} in the last 15 minutes"
-    backup = system.backup(stores, window)["age_s"]
     if isinstance(backup, float) and backup > LATE_BACKUP_S:
         return "warning", f"the last good backup is {backup / 3600:.0f} hours old"
     return (

@@ -93,8 +93,9 @@ def sync_duration(stores: Stores, window: Window) -> pd.DataFrame:
 
     NaN where no run ended; no run at all: no rows. Raises SourceError.
     """
-    spent = counts(stores, window, (SYNC,), by="source", measure="sync_ms")
-    runs = counts(stores, window, (SYNC,), by="source")
+    spent, runs = stores.at_once(
+        *(partial(counts, stores, window, (SYNC,), by="source", measure=name) for name in ("sync_ms", "records"))
+    )
     average = spent / runs.where(runs > 0)
     return average if len(average.columns) else average.iloc[:0]
 
@@ -107,8 +108,10 @@ def sync_sources(stores: Stores, window: Window) -> pd.DataFrame:
     `last_success` is looked for in the window and the day before its end. No run: no rows. Raises SourceError.
     """
     measures = ("records", "processed", "successful", "failed", "sync_ms")
-    found = stores.logs.totals(LogQuery(window, (SYNC,)), ("source",), measures=measures)
-    seen = _last_runs(stores, window)
+    found, seen = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window, (SYNC,)), ("source",), measures=measures),
+        lambda: _last_runs(stores, window),
+    )
     names = sorted({*found["source"], *seen["source"]})
     found = found.rename(columns={"records": "runs"}).set_index("source").reindex(names).rename_axis("source")
     seen = seen.set_index("source").reindex(names)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from elasticsearch import Elasticsearch, helpers
@@ -36,10 +36,6 @@ SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
 ERRORS = (Match("level", ("error",)),)
 ASKING = ("", "errors", "performance", "queues", "leads", "system", "logs", "health")
 """The pages of the service: the others ask the state database, or nothing until somebody types."""
-
-OWN_WORK = 3
-"""How often a page's time on the embedded stores is allowed beside 1.3 times its slowest request: this process' own work on
-questions and answers, which docs/limits.md tells of."""
 
 Asked = tuple[str, Window, dict[str, Any]]
 
@@ -96,25 +92,42 @@ def _took(ask: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("hours", [6, 24])
-def test_a_page_on_servers_waits_for_its_slowest_request_and_for_its_own_work(
+def test_a_page_on_servers_takes_little_more_than_its_bare_requests_and_its_own_work(
     hours: int, embedded: Stores, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = Window(END - timedelta(hours=hours), END)
-    found = {}
+    found: dict[str, Round] = {}
     for url_path in ASKING:
         asked = _asked_by(url_path, window, remote.stores, tmp_path, monkeypatch)
-        found[url_path] = [_page_round(asked, turn, embedded, remote, tmp_path) for turn in range(1, 6)]
+        rounds = [_page_round(asked, turn, embedded, remote, tmp_path) for turn in range(1, 6)]
+        found[url_path] = Round(*(min(column) for column in zip(*rounds, strict=True)))
 
     print(
-        f"\n{hours} h: page data time on servers, embedded, slowest request bare, ratio to it, all bare one by one, requests"
+        f"\n{hours} h, ms: page on servers, embedded; bare: slowest, together; own work; requests, questions; of the limit"
     )
-    over = {}
-    for url_path, rounds in found.items():
-        page, ours, slowest, all_bare, requests, searches = (min(column) for column in zip(*rounds, strict=True))
-        over[url_path] = page / (1.3 * slowest + OWN_WORK * ours)
-        print(f"{url_path or 'overview':12s} {page * 1000:6.0f} ms {ours * 1000:6.0f} ms {slowest * 1000:6.0f} ms {page / slowest:5.1f} "
-              f"{all_bare * 1000:6.0f} ms {requests:4.0f} for {searches:.0f}, {over[url_path]:.2f} of the limit")  # fmt: skip
-    assert max(over.values()) <= 1
+    for url_path, best in found.items():
+        times = " ".join(f"{s * 1000:6.0f}" for s in best[:5])
+        print(f"{url_path or 'overview':12s}{times} {best.requests:4d} {best.questions:4d}  {best.of_limit:.2f} "
+              f"({best.page_s / best.slowest_s:.1f} times its slowest request)")  # fmt: skip
+    assert max(best.of_limit for best in found.values()) <= 1
+
+
+class Round(NamedTuple):
+    """A page's data time (s), on servers and embedded; its slowest request and all of them together, bare; and what is left
+    of it with every answer at hand. How many requests, and questions in them."""
+
+    page_s: float
+    embedded_s: float
+    slowest_s: float
+    together_s: float
+    own_s: float
+    requests: int
+    questions: int
+
+    @property
+    def of_limit(self) -> float:
+        """1.3 times what the same requests and the work on their answers take: docs/limits.md tells why not the slowest alone."""
+        return self.page_s / (1.3 * (self.together_s + self.own_s))
 
 
 def _asked_by(
@@ -152,17 +165,19 @@ def _install(stores: Stores, folder: Path) -> None:
     runtime.install(runtime.Runtime(Settings(data_dir=folder, rules_file=RULES), stores, lambda: None))
 
 
-def _page_round(
-    asked: list[Asked], turn: int, embedded: Stores, remote: Remote, folder: Path
-) -> tuple[float, float, float, float, int, int]:
-    """Data time of the page on servers and embedded (s), its slowest request bare and all of them (s), requests, questions in them."""
+def _page_round(asked: list[Asked], turn: int, embedded: Stores, remote: Remote, folder: Path) -> Round:
     back = turn * timedelta(minutes=7)
     moved = [(name, Window(w.start - back, w.end - back, w.zone), params) for name, w, params in asked]
     ours = _data_s(moved, embedded, folder)
-    remote.requests.clear()
+    remote.forget()
     page = _data_s(moved, remote.stores, folder)
-    requests, searches = len(remote.requests), sum(map(len, remote.requests))
-    return page, ours, *remote.bare_s(), requests, searches
+    requests, questions = len(remote.requests), remote.questions()
+    remote.replaying = True
+    try:
+        own = _data_s(moved, remote.stores, folder)
+    finally:
+        remote.replaying = False
+    return Round(page, ours, remote.slowest_s(), remote.together_s(), own, requests, questions)
 
 
 def _data_s(asked: list[Asked], stores: Stores, folder: Path) -> float:

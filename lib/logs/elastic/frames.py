@@ -12,6 +12,7 @@ import pandas as pd
 from lib.logs import answers
 from lib.logs.elastic.records import Row
 from lib.logs.elastic.sums import Question
+from lib.logs.latency import group_starts
 from lib.window import DAY
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -31,16 +32,24 @@ def totals(rows: Sequence[Row], asked: Question, measures: Sequence[str]) -> pd.
 
 
 def latencies(columns: Mapping[str, Sequence[Any]], asked: Question) -> Columns:
-    """`bucket`, `requests`, `sum_ms` and `max_ms` per group, sorted as lib.logs.latency wants them."""
+    """`bucket`, `requests`, `sum_ms` and `max_ms` per group, sorted as lib.logs.latency wants them.
+
+    A group without a request is left out: the first came after the buckets to look in were known.
+    """
     rows = len(columns["bucket"])
     found, group = _grouped({name: columns[name] for name in (*_keys(asked), "bucket")}, rows, asked)
     size = len(found["bucket"])
     largest = np.full(size, -np.inf)
     np.maximum.at(largest, group, np.array(columns["max_ms"], dtype="float64"))
     added = {name: np.bincount(group, np.array(columns[name], "float64"), size) for name in ("requests", "sum_ms")}
-    return found | added | {
+    found |= added | {
         "bucket": found["bucket"].astype("int64"), "requests": added["requests"].astype("int64"), "max_ms": largest,
     }  # fmt: skip
+    if not size:
+        return found
+    starts = group_starts([found[name] for name in _keys(asked)], size)
+    kept = np.repeat(np.add.reduceat(found["requests"], starts) > 0, np.diff(np.append(starts, size)))
+    return {name: column[kept] for name, column in found.items()}
 
 
 def patterns(rows: Sequence[Row], limit: int) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def _groups(source: Source, query: LogQuery, services: Sequence[str]) -> Iterato
         )
         sources += [{p.name: {"terms": {"field": p.name, "missing_bucket": True}}} for p in service]
         kinds = {kind: {"filter": {"term": {message: kind}}} for kind in (HTTP, API)}
-        query_body = {"bool": {"filter": [*_timed(plan), filters.minutes(plan, query), *_of(service, services)]}}
+        query_body = {"bool": {"filter": [*timed(plan), filters.minutes(plan, query), *_of(service, services)]}}
         body: Body = {"size": 0, "track_total_hits": False, "query": query_body}
         if not sources:
             (answer,) = source.connection.search([(plan.indices, body | {"aggs": kinds})])
@@ -90,7 +90,8 @@ def duration(plan: Plan) -> str:
     return found.name
 
 
-def _timed(plan: Plan) -> list[Body]:
+def timed(plan: Plan) -> list[Body]:
+    """Records of either kind with a duration."""
     return [filters.has(duration(plan)), {"terms": {plan.exact("message")[0].name: [HTTP, API]}}]
 
 
@@ -124,7 +125,7 @@ def counted(plan: Plan, kinds: Kinds) -> list[Body]:
     for name, runs in kinds.gaps:
         spells = filters.either([filters.between(plan.ts, start, end) for start, end in runs])
         clauses.append({"bool": {"filter": [api, *_of_service(service, (name,)), spells]}})
-    return [*_timed(plan), filters.either(clauses)]
+    return [*timed(plan), filters.either(clauses)]
 
 
 def _of_service(paths: Sequence[Path], services: Sequence[str]) -> list[Body]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.logs.base import LogQuery
 from lib.logs.elastic import filters, kinds, sums, typed
 from lib.logs.elastic import values as values_of
 from lib.logs.elastic.client import NAME, Body
@@ -22,32 +23,36 @@ _MISSING = -1
 _EVERY = range(len(EDGES_MS))
 
 Columns = dict[str, list[Any]]
+_Key = tuple[Any, ...]
+_Known = Callable[[_Key], Row | None]
 
 
-def columns(source: Source, asked: sums.Question, counted: Kinds) -> Columns:
-    """Per group and latency bucket: [`ts` Unix ms,] `by`, `bucket`, `requests`, `sum_ms`, `max_ms`. Groups may repeat.
+def held(source: Source, query: LogQuery) -> tuple[int, ...]:
+    """The latency buckets in which the query's window has anything, whatever its matches.
+
+    Asked first, as the cluster takes long to make 600 empty buckets of every group.
+    """
+    bodies = [
+        (plan.indices, _of(filters.minutes(plan, query), kinds.timed(plan), {"bucket": _by_bucket(plan, _EVERY)}))
+        for plan in kinds.timed_plans(source)
+    ]
+    found = [answer["aggregations"]["bucket"]["buckets"] for answer in source.connection.search(bodies)]
+    return tuple(number for number in _EVERY if any(buckets[number]["doc_count"] for buckets in found))
+
+
+def columns(source: Source, asked: sums.Question, counted: Kinds, buckets: Sequence[int]) -> Columns:
+    """Per group and one of `buckets`: [`ts` Unix ms,] `by`, `bucket`, `requests`, `sum_ms`, `max_ms`. Groups may repeat.
 
     What is added up of a group stands in a row without requests: the many buckets are then one small number each.
     """
-    parts = [
-        _Part(plan, asked, counted, source.clean, _levels(source, plan, asked)) for plan in kinds.timed_plans(source)
-    ]
-    for part in parts:
-        if part.has_routes:
-            part.buckets = _held(source, part)
     found: Columns = {name: [] for name in (*_keys(asked), "bucket", "requests", "sum_ms", "max_ms")}
+    plans = kinds.timed_plans(source) if buckets else []
+    parts = [_Part(plan, asked, counted, buckets, source.clean, _levels(source, plan, asked)) for plan in plans]
     every = 0
     for part, answer in zip(parts, source.connection.search([(p.plan.indices, p.body()) for p in parts]), strict=True):
         every += part.take(answer, found)
     _say_left_out(found, every)
     return found
-
-
-def _held(source: Source, part: _Part) -> list[int]:
-    """The latency buckets that are not empty: where each costs a filter per route, they are looked for first."""
-    (answer,) = source.connection.search([(part.plan.indices, part.body(grouped=False))])
-    buckets = answer["aggregations"]["bucket"]["buckets"]
-    return [number for number in _EVERY if buckets[number]["doc_count"]] or [0]
 
 
 @dataclass(slots=True)
@@ -57,28 +62,19 @@ class _Part:
     plan: Plan
     asked: sums.Question
     counted: Kinds
+    buckets: Sequence[int]
     clean: Clean
     levels: Mapping[str, Body]
-    buckets: Sequence[int] = _EVERY
-    groups: dict[tuple[Any, ...], Row | None] = field(default_factory=dict)
+    groups: dict[_Key, Row | None] = field(default_factory=dict)
 
-    @property
-    def has_routes(self) -> bool:
-        """Whether the cluster has to tell routes from addresses, by a filter each."""
-        return any("filters" in level for level in self.levels.values())
-
-    def body(self, *, grouped: bool = True) -> Body:
-        """Requests per latency bucket and group, and what is added up per group; or just the former without groups."""
+    def body(self) -> Body:
+        """Requests per latency bucket and group, and what is added up per group."""
         kept, _ = filters.selected(self.plan, self.asked.query)
-        clauses = [filters.minutes(self.plan, self.asked.query), *kinds.counted(self.plan, self.counted), *kept]
-        duration = kinds.duration(self.plan)
-        by_bucket: Body = {"range": {"field": duration, "ranges": [_range(number) for number in self.buckets]}}
-        aggs: Body = {"bucket": by_bucket}
-        if grouped:
-            inner = self._nested({})
-            added = {"sum": {"sum": {"field": duration}}, "max": {"max": {"field": duration}}}
-            aggs = {"bucket": by_bucket | ({"aggs": inner} if inner else {}), **self._nested(added)}
-        return {"size": 0, "track_total_hits": True, "query": {"bool": {"filter": clauses}}, "aggs": aggs}
+        clauses = [*kinds.counted(self.plan, self.counted), *kept]
+        added = {name: {name: {"field": kinds.duration(self.plan)}} for name in ("sum", "max")}
+        inner = self._nested({})
+        by_bucket = _by_bucket(self.plan, self.buckets) | ({"aggs": inner} if inner else {})
+        return _of(filters.minutes(self.plan, self.asked.query), clauses, {"bucket": by_bucket, **self._nested(added)})
 
     def _nested(self, body: Body) -> Body:
         if self.asked.step is not None:
@@ -91,30 +87,30 @@ class _Part:
     def take(self, answer: Body, found: Columns) -> int:
         """Adds its rows; gives how many requests there are in all, those of rare groups among them."""
         total = int(answer["hits"]["total"]["value"])
-        for number, bucket in zip(self.buckets, answer["aggregations"]["bucket"]["buckets"], strict=True):
-            for row, parts in self._leaves(bucket):
-                _add(found, row | {"bucket": number, "sum_ms": 0.0, "max_ms": -math.inf}, parts)
-                found["requests"] += [part["doc_count"] for part in parts]
-        for row, parts in self._leaves(answer["aggregations"] | {"doc_count": total}):
-            _add(found, row | {"bucket": 0, "requests": 0}, parts)
+        for row, parts in self._leaves(answer["aggregations"] | {"doc_count": total}, self._group):
+            _add(found, row | {"bucket": self.buckets[0], "requests": 0}, parts)
             found["sum_ms"] += [part["sum"]["value"] for part in parts]
             found["max_ms"] += [part["max"]["value"] for part in parts]
+        for number, bucket in zip(self.buckets, answer["aggregations"]["bucket"]["buckets"], strict=True):
+            for row, parts in self._leaves(bucket, self.groups.get):  # a group that is rare in all may be frequent here
+                _add(found, row | {"bucket": number, "sum_ms": 0.0, "max_ms": -math.inf}, parts)
+                found["requests"] += [part["doc_count"] for part in parts]
         return total
 
-    def _leaves(self, bucket: Body, key: tuple[Any, ...] = ()) -> Iterator[tuple[Row, Sequence[Body]]]:
-        """The groups below a bucket that are wanted, each with its parts over time, or itself as the only one."""
+    def _leaves(self, bucket: Body, of: _Known, key: _Key = ()) -> Iterator[tuple[Row, Sequence[Body]]]:
+        """The groups below a bucket that `of` knows, each with its parts over time, or itself as the only one."""
         if not bucket["doc_count"]:
             return
         if len(key) == len(self.levels):
-            row = self._group(key)
+            row = of(key)
             if row is not None:
                 yield row, bucket["ts"]["buckets"] if self.asked.step is not None else [bucket]
             return
         inner = bucket[list(self.levels)[len(key)]]["buckets"]
         for value, part in inner.items() if isinstance(inner, Mapping) else ((p["key"], p) for p in inner):
-            yield from self._leaves(part, (*key, value))
+            yield from self._leaves(part, of, (*key, value))
 
-    def _group(self, key: tuple[Any, ...]) -> Row | None:
+    def _group(self, key: _Key) -> Row | None:
         """The values of a group, made out once for all its latency buckets; None for one that is not asked for."""
         if key not in self.groups:
             row = _made(self.plan, self.asked, dict(zip(self.levels, key, strict=True)), self.clean)
@@ -138,6 +134,14 @@ def _say_left_out(found: Columns, every: int) -> None:
         say(NAME, f"{counted / every:.1%} of the requests are counted, those of the most frequent groups.")
     if other := sum(n for n, route in zip(found["requests"], found.get("route", ()), strict=False) if route == OTHER):
         say(NAME, f"{other:,} requests are on rare routes, shown together as {OTHER}.", doubtful=False)
+
+
+def _of(within: Body, clauses: Sequence[Body], aggs: Body) -> Body:
+    return {"size": 0, "track_total_hits": True, "query": {"bool": {"filter": [within, *clauses]}}, "aggs": aggs}
+
+
+def _by_bucket(plan: Plan, buckets: Sequence[int]) -> Body:
+    return {"range": {"field": kinds.duration(plan), "ranges": [_range(number) for number in buckets]}}
 
 
 def _range(number: int) -> Body:

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from lib.at_once import at_once
 from lib.errors import QueryError
 from lib.logs import answers
 from lib.logs.base import FOLLOWED, GROUP_FIELDS, MEASURES, NEAR, LogQuery, Match
@@ -26,12 +27,12 @@ from lib.logs.elastic.routes import Routes
 from lib.logs.inventory import Index
 from lib.logs.latency import band_of_bucket, banded, summed
 from lib.logs.schema import LATENCY_GROUPS
+from lib.shared_answers import Shared
 from lib.window import Window
 
 MOST_ROWS = 10_000
 """Records that one search returns at most."""
 
-_MOST_WINDOWS = 100
 FUTURE = timedelta(minutes=10)
 """Records dated further ahead than this do not count as the newest: a clock is wrong."""
 
@@ -55,7 +56,8 @@ class ElasticLogs:
         self._fields = Fields(connection, fresh_s)
         self._routes = Routes(fresh_s)
         self._extent_s = extent_s
-        self._counted: dict[tuple[int, int], tuple[float, kinds.Kinds]] = {}
+        self._kinds: Shared[kinds.Kinds] = Shared(extent_s)
+        self._held: Shared[tuple[int, ...]] = Shared(extent_s)
         self._extent: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._first_seen = FirstSeen()
         self._lock = threading.Lock()
@@ -90,7 +92,7 @@ class ElasticLogs:
         _allowed(by, LATENCY_GROUPS, "grouped by")
         filters.check(query)
         asked, source = sums.Question(query, tuple(by), step), self._source(query)
-        found = frames.totals(kinds.rows(source, asked, self._kinds(source, query)), asked, ("records",))
+        found = frames.totals(kinds.rows(source, asked, self._kinds_in(source, query)), asked, ("records",))
         return found.rename(columns={"records": "requests"})
 
     def duration_histogram(
@@ -195,21 +197,15 @@ class ElasticLogs:
 
     def _latencies(self, query: LogQuery, by: Sequence[str], step: timedelta | None) -> frames.Columns:
         asked, source = sums.Question(query, tuple(by), step), self._source(query)
-        return frames.latencies(latency.columns(source, asked, self._kinds(source, query)), asked)
+        first: tuple[Callable[[], Any], ...] = (
+            lambda: self._kinds_in(source, query),
+            lambda: self._held.of(minute_range(query), lambda: latency.held(source, query)),
+        )
+        return frames.latencies(latency.columns(source, asked, *at_once(*first)), asked)
 
-    def _kinds(self, source: Source, query: LogQuery) -> kinds.Kinds:
-        """Asked once for the several latencies of a page: they share their window."""
-        span = minute_range(query)
-        with self._lock:
-            until, known = self._counted.get(span, (float("-inf"), kinds.Kinds()))
-        if time.monotonic() < until:
-            return known
-        found = kinds.kinds_of(source, query)
-        with self._lock:
-            if len(self._counted) > _MOST_WINDOWS:
-                self._counted.clear()
-            self._counted[span] = (time.monotonic() + self._extent_s, found)
-        return found
+    def _kinds_in(self, source: Source, query: LogQuery) -> kinds.Kinds:
+        """Asked once for the several questions of a page: they share their window."""
+        return self._kinds.of(minute_range(query), lambda: kinds.kinds_of(source, query))
 
     def _ends(self) -> tuple[datetime | None, datetime | None]:
         with self._lock:

@@ -12,19 +12,19 @@ import orjson
 import pandas as pd
 import pytest
 
-from lib import notes
+from lib import notes, shared_answers
 from lib.collect.parse import Line, parse_lines
 from lib.errors import QueryError, SourceRejected
 from lib.logs.base import MEASURES, LogQuery, Match
 from lib.logs.duckdb import DuckLogs
-from lib.logs.elastic import sums
+from lib.logs.elastic import latency, sums
 from lib.logs.elastic.client import Access, Connection
 from lib.logs.elastic.store import ElasticLogs
 from lib.logs.patterns import route_of
 from lib.logs.rollup import pattern_id
 from lib.redact import redact
 from lib.window import DAY, Window
-from tests.logs.batches import NOON, batch
+from tests.logs.batches import NOON, batch, request
 from tests.logs.indices import Document, Indices
 
 pytestmark = pytest.mark.live
@@ -415,6 +415,41 @@ def test_a_mapping_that_cannot_answer_is_an_error_with_its_reason(
         store.totals(LogQuery(AROUND), ("level",))
         store.durations(LogQuery(AROUND))
     store.close()
+
+
+def test_a_first_request_of_its_group_and_latency_shows_when_the_latencies_are_looked_up_again(
+    elasticsearch9: str,
+) -> None:
+    store = Indices(elasticsearch9, extent_s=60)
+    store.write(batch([request(100, route="/a"), request(110, route="/b")]))
+    before = store.durations(LogQuery(AROUND), ["route"])
+    store.write(batch([request(9_000, route="/a", id="c"), request(9_000, route="/z", id="d")]))
+
+    at_once = store.durations(LogQuery(AROUND), ["route"])
+    shared_answers.forget()
+    later = store.durations(LogQuery(AROUND), ["route"])
+    store.close()
+
+    assert before["route"].tolist() == at_once["route"].tolist() == ["/a", "/b"]
+    assert later[["route", "requests"]].values.tolist() == [["/a", 2], ["/b", 1], ["/z", 1]]
+    assert later["max_ms"].tolist() == [9_000, 110, 9_000]
+
+
+def test_a_route_that_is_rare_in_all_but_not_among_the_slow_is_left_out_whole(
+    elasticsearch9: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(latency, "_TERMS", 1)
+    store = Indices(elasticsearch9)
+    store.write(
+        batch([*(request(100, route="/often", id=f"{n}") for n in range(5)), request(900, route="/slow", id="s")])
+    )
+
+    with notes.collected() as said:
+        found = store.durations(LogQuery(AROUND), ["route"])
+    store.close()
+
+    assert found[["route", "requests"]].values.tolist() == [["/often", 5]]
+    assert [note.text[:5] for note in said] == ["83.3%"]
 
 
 def test_a_string_where_others_have_an_object_is_read_in_each_index(elasticsearch8: str) -> None:
