@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import promql_parser
 import yaml
 
+from lib.alerts.engine.templates import broken
 from lib.yaml_reader import NOT_YAML, NodeReader, Problem, composed, not_yaml, refuse, text_of
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
@@ -227,6 +228,8 @@ class _Reader(NodeReader):
                 self._wrong(value, f"{name!r} in `{key}` must be a text")
             else:
                 found[name] = str(value.value)
+                if why := broken(found[name]):
+                    self._wrong(value, f"{name!r} in `{key}` is no template: {why}")
         return found
 
     def _twice(self, rules: list[Rule]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lib.alerts.rules import load_rules, threshold
+from collections.abc import Sequence
+
+from lib.alerts.engine.templates import unknown
+from lib.alerts.rules import Rule, load_rules, threshold
 from lib.errors import SettingsError
 from lib.settings import Settings
 from lib.setup.base import Check, Grade, Row
@@ -10,7 +13,7 @@ from lib.stores import Stores
 
 
 def rule_file(settings: Settings, stores: Stores) -> Check:
-    """One row: how many rules, and whether they are those in force."""
+    """How many rules, and whether they are those in force; a row more for placeholders that nothing fills in."""
 
     def ask() -> list[Row]:
         path = settings.rules_file
@@ -22,7 +25,20 @@ def rule_file(settings: Settings, stores: Stores) -> Check:
         said = f"{len(rules)} alert rules, {sum(threshold(rule) is not None for rule in rules)} with a threshold line"
         if stores.rules != rules:
             hint = "Edits in the app override the file; a changed file is taken in within seconds."
-            return [Row(str(path), Grade.WARNING, f"{said}; other rules are in force", hint)]
-        return [Row(str(path), Grade.OK, said)]
+            return [Row(str(path), Grade.WARNING, f"{said}; other rules are in force", hint), *_left(rules)]
+        return [Row(str(path), Grade.OK, said), *_left(rules)]
 
     return Check("rule_file", "Rule file", "The alert rules, and the limits that charts draw.", ask)
+
+
+def _left(rules: Sequence[Rule]) -> list[Row]:
+    found = {
+        f"{rule.name}: {left}"
+        for rule in rules
+        for text in (*rule.labels.values(), *rule.annotations.values())
+        for left in unknown(text)
+    }
+    if not found:
+        return []
+    hint = "Notices show them as they are written: docs/rules.md lists those that are filled in."
+    return [Row("placeholders", Grade.WARNING, "not filled in here: " + "; ".join(sorted(found)[:5]), hint)]

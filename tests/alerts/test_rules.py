@@ -106,6 +106,10 @@ BROKEN = {
     "typo in a rule": (one("alert: A\nexpr: up\nfro: 5m"), ":6: group 'g': unknown key 'fro'"),
     "rule without expr": (one("alert: A"), ":4: group 'g': rule 'A': `expr` is missing"),
     "rule without a name": (one("expr: up"), ":4: group 'g': `alert` is missing"),
+    "bad template": (
+        one('alert: A\nexpr: up\nannotations:\n  summary: "{{ $value | humanize"'),
+        ":7: group 'g': rule 'A': 'summary' in `annotations` is no template",
+    ),
     "bad expr": (one("alert: A\nexpr: sum(up"), ":5: group 'g': rule 'A': expr is not PromQL"),
     "type error": (one("alert: A\nexpr: rate(up)"), "expected type matrix"),
     "range": (one("alert: A\nexpr: up[5m]"), "must give one value per series"),

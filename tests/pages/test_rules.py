@@ -189,6 +189,7 @@ def test_saving_shows_the_difference_asks_why_and_keeps_the_version(site: Site) 
         ("When", "", "write what is measured"),
         ("When", "absent_over_time(up[5m]) + holt_winters(up[5m], 0.1, 0.1)", "holt_winters"),
         ("YAML", "alert: [", "this is not YAML"),
+        ("Title of the notice", "{{ $value of requests fail", "is no template: “{{” without “}}”"),
         ("YAML", "alert: HighErrorRate\nexpr: up\ncolour: red", "line 3: unknown key 'colour'"),
     ],
 )
@@ -199,6 +200,13 @@ def test_what_is_no_rule_says_so_with_its_place_and_cannot_be_saved(
 
     assert words in said(page)
     assert next(button for button in page.button if button.label == "Save").disabled
+
+
+def test_a_placeholder_that_nothing_fills_in_is_pointed_at(site: Site) -> None:
+    page = fill(site.draw(ANNA, rule="HighErrorRate"), "Title of the notice", "{{ $vlaue }} fail")
+
+    assert "nothing is filled in: {{ $vlaue }}" in said(page).replace("\\", "")
+    assert "nothing is filled in" not in said(fill(page, "Title of the notice", "{{ $value }} fail"))
 
 
 def test_a_form_of_what_cannot_be_read_changes_nothing_and_comes_back(site: Site) -> None:

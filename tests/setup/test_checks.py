@@ -194,6 +194,17 @@ def test_a_rule_file_that_changed_or_broke_since_the_start_is_told(stores: Store
     assert [row.grade for row in (*changed, *newer, *check.ask())] == [Grade.OK, Grade.WARNING, Grade.FAILED]
 
 
+def test_placeholders_that_nothing_fills_in_are_named(stores: Stores, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES.read_text().replace("$labels.queue_name", "$lables.queue_name", 1), encoding="utf-8")
+
+    given = Settings(rules_file=path, _env_file=None)  # type: ignore[call-arg]
+    rows = next(one for one in checks(given, stores) if one.key == "rule_file").ask()
+
+    assert [(row.what, row.grade) for row in rows[1:]] == [("placeholders", Grade.WARNING)]
+    assert "QueueBacklog: {{ $lables.queue_name }}" in rows[1].said
+
+
 def test_a_data_folder_that_is_not_there_names_the_setting(stores: Stores, tmp_path: Path) -> None:
     (row, *_) = run("data_folder", stores, data_dir=tmp_path / "none")
 

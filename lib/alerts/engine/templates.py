@@ -28,6 +28,25 @@ def expand_all(texts: Mapping[str, str], labels: Mapping[str, str], value: float
     return {name: expand(text, labels, value) for name, text in texts.items()}
 
 
+def broken(text: str) -> str:
+    """Why a text is no template for Prometheus either: braces that do not close, or hold nothing; "" where it is one."""
+    at = 0
+    while (start := text.find("{{", at)) >= 0:
+        end = text.find("}}", start + 2)
+        if end < 0:
+            return "“{{” without “}}”"
+        if not text[start + 2 : end].strip(" \t\r\n-"):
+            return "nothing between “{{” and “}}”"
+        at = end + 2
+    return ""
+
+
+def unknown(text: str) -> list[str]:
+    """What stands between braces and is no placeholder here: a notice shows it as it is written."""
+    plain = (piece for piece in _pieces(text) if isinstance(piece, str))
+    return [found[0] for piece in plain for found in _BRACES.finditer(piece)]
+
+
 def number(value: float) -> str:
     """As Go prints a float: the shortest digits, with an exponent where it is below -4 or above 5."""
     if not math.isfinite(value):
@@ -97,6 +116,7 @@ FUNCTIONS: Mapping[str, Callable[[float], str]] = {
 }
 """What may be applied to the value."""
 
+_BRACES = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _VALUE = r"(?:\$value|\.Value)"
 _PRINTF = r'printf\s+"(?P<{}>%(?:[1-9]\d?)?(?:\.\d{{1,2}})?[feg](?:%%)?)"'
 _FUNCTION = "|".join(FUNCTIONS)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.engine.templates import unknown
 from lib.alerts.rule_text import LONGEST
 from lib.alerts.sentence import ANY, BLANKS, OPERATORS, Sentence
 from lib.metrics.promql.parse import LONGEST_TEXT
@@ -107,6 +108,10 @@ def _words(draft: Draft, *, locked: bool) -> None:
                   help="`{{ $value | humanizePercentage }}` and `{{ $labels.name }}` are filled in")  # fmt: skip
     st.text_area("Text of the notice", key=_key("description", draft), height=80, max_chars=4000, **more)
     st.text_input("Runbook", key=_key("runbook", draft), max_chars=500, placeholder="https://…", **more)
+    if unfilled := [one for told in (draft.blanks.summary, draft.blanks.description) for one in unknown(told)]:
+        st.caption(
+            f":orange-badge[◆ Note] Shown as it is written, nothing is filled in: {text.esc_md(', '.join(unfilled[:5]))}"
+        )
     count = len(draft.blanks.labels) + len(draft.blanks.annotations)
     with st.expander(f"More labels and annotations{f' ({count})' if count else ''}"):
         left, right = st.columns(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.alerts.engine.templates import FUNCTIONS, expand
+from lib.alerts.engine.templates import FUNCTIONS, broken, expand, unknown
 from tests.metrics.promtool import tool
 
 VALUES = [
@@ -42,6 +42,30 @@ def test_what_a_label_holds_is_not_expanded_again() -> None:
 
 def test_a_timestamp_is_a_moment_in_utc() -> None:
     assert expand("{{ $value | humanizeTimestamp }}", {}, 1435065584.128) == "2015-06-23 13:19:44.128 +0000 UTC"
+
+
+def test_what_nothing_fills_in_is_found() -> None:
+    told = '{{ $value }} of {{ $lables.x }}, {{ $value | safeHtml }} {{ printf "%.1f" $value }} {{ end }}'
+
+    assert unknown(told) == ["{{ $lables.x }}", "{{ $value | safeHtml }}", "{{ end }}"]
+    assert unknown("no braces, { {x} } }}") == []
+
+
+TEMPLATES = {
+    "{{ $value": False, "a {{ $labels.x }} {{": False, "{{}}": False, "{{ }}": False, "{{- -}}": False, "{{ $value }}": True, "}} {": True,
+    "{{ $value | humanize }} {{ $labels.x }}": True, "none": True, "{ { $value } }": True,
+}  # fmt: skip
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_braces_that_prometheus_refuses_are_refused_here(text: str, tmp_path: Path) -> None:
+    rule = {"alert": "A", "expr": "x", "annotations": {"summary": text}}
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
+
+    ran = subprocess.run([tool(), "check", "rules", tmp_path / "rules.yml"], capture_output=True, check=False)
+
+    assert (ran.returncode == 0, broken(text) == "") == (TEMPLATES[text], TEMPLATES[text])
 
 
 @pytest.mark.live
