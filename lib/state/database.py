@@ -179,9 +179,28 @@ def connect(url: URL | str) -> State:
             connect_args={"application_name": "halo-ops", **wait},
         )  # fmt: skip
         event.listen(engine, "connect", _bounded)
+    event.listen(engine, "before_cursor_execute", _holdable, retval=True)
     event.listen(engine, "before_cursor_execute", _asked)
     event.listen(engine, "after_cursor_execute", _answered)
     return State(engine)
+
+
+def _holdable(_connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    """What a database cannot hold stands as its sign: one odd name must not keep everything else from being written."""
+    return statement, _without_odd(parameters)
+
+
+def _without_odd(given: Any) -> Any:
+    """The same parameters, in whatever shape a driver wants them, without NUL and halves of characters."""
+    if isinstance(given, str):
+        if given.isascii():
+            return given.replace("\x00", "␀")
+        return given.replace("\x00", "␀").encode("utf-8", "replace").decode()
+    if isinstance(given, dict):
+        return {name: _without_odd(value) for name, value in given.items()}
+    if isinstance(given, list | tuple):
+        return type(given)([_without_odd(value) for value in given])
+    return given
 
 
 def _asked(connection: Connection, *_: Any) -> None:

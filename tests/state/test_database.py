@@ -44,6 +44,13 @@ def test_a_transaction_is_kept_as_a_whole_or_not_at_all(state: State) -> None:
     assert noted(state) == ["whole"]
 
 
+def test_what_no_database_can_hold_stands_as_its_sign(state: State) -> None:
+    for subject in ("a\x00b", "half \ud800", "ü🚨"):
+        note(state, subject)
+
+    assert noted(state) == ["a␀b", "half ?", "ü🚨"]
+
+
 def test_what_the_database_is_asked_is_heard_while_one_listens(state: State) -> None:
     with state.statements() as heard:
         note(state, "a")

@@ -47,6 +47,21 @@ def test_a_pending_alert_that_ends_leaves_no_row_but_its_story(running: World) -
     assert running.stories() == ["pending", "dropped"]
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud800"])
+def test_an_odd_name_of_one_rule_or_series_keeps_no_other_from_being_kept(running: World, odd: str) -> None:
+    """Names, severities and the words of what was dropped are texts of the database, which takes neither in them."""
+    running.rules = (BACKLOG, Rule(f"Odd{odd}", "queue_size > 1000", group="g"))
+    for value in (5000.0, 5.0, 5000.0):
+        running.write(({"__name__": "queue_size", "queue_name": odd, "severity": odd}, value))
+        running.turn(5000)
+
+    kept = [(row.name, row.state) for row in running.alerts()]
+
+    assert ("Backlog", "firing") in kept
+    assert {name[:3] for name, _ in kept} == {"Bac", "Odd"}
+    assert "dropped" in running.stories()
+
+
 def test_what_did_not_change_writes_no_story_and_the_value_is_renewed(running: World) -> None:
     running.turn(2000, times=10).turn(2500)
 
