@@ -1,4 +1,4 @@
-"""Every way to tell people, in one table: to add one, write its module and its line here."""
+"""Every way to tell people, in one table, each in a folder of its own: to add one, write its folder and its line here."""
 
 from __future__ import annotations
 
