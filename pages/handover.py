@@ -81,13 +81,16 @@ def body() -> None:
     for words in found.silent:
         st.markdown(f":orange-badge[◆ Not all is here] {text.esc_md(words)}")
     with panel(""):
+        handover.tell(window)
         summary(found)
     with panel("Notes"):
+        handover.tell(window)
         notes(found)
     parts = {kind: handover.part(found, kind) for kind in handover.TITLES if kind != "note"}
     for kind, part in parts.items():
         if len(part):
             with panel(handover.TITLES[kind]):
+                handover.tell(window)
                 events(part, kind)
     quiet = [handover.TITLES[kind] for kind, part in parts.items() if part.empty]
     if quiet:

@@ -9,7 +9,7 @@ import pandas as pd
 from lib.errors import SourceUnavailable
 from lib.identity.roles import Action, require
 from lib.state import audit
-from lib.ui import runtime
+from lib.ui import cache, runtime
 from lib.ui.clock import now
 from lib.ui.identity import actor
 from lib.ui.time_range import time_window
@@ -26,7 +26,10 @@ def entries(who: str, action: str, text: str) -> pd.DataFrame:
     state = runtime.current().state
     if state is None:
         raise SourceUnavailable("this process has no state database", audit.SOURCE)
-    return audit.search(state, actor(), _until_now(time_window()), audit.Filter(who.strip(), action, text.strip()))
+    wanted = audit.Filter(who.strip(), action, text.strip())
+    found, told = cache.asking(lambda: audit.search(state, actor(), _until_now(time_window()), wanted))
+    cache.tell("audit", told)
+    return found
 
 
 def _until_now(window: Window) -> Window:

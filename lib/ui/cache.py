@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -22,6 +22,7 @@ from lib.ui import runtime
 from lib.ui.clock import now
 from lib.window import DAY, Window
 
+T = TypeVar("T")
 TTL_S = 60
 FAILURE_S = 5
 """A failed question is not asked again for this long, or fifty viewers would wait on a dead source one after another."""
@@ -195,6 +196,23 @@ def collect(question: Asked) -> None:
     collected = asked.get()
     if collected is not None:
         collected.append(question)
+
+
+Told = tuple[datetime, float, _Plain]
+"""When an answer came, how long it took (ms), and what was put to the stores for it; plain, as a cache may hold it."""
+
+
+def asking(ask: Callable[[], T]) -> tuple[T, Told]:
+    """What `ask` gives, and how it was asked: for answers that are no signal's and that others keep by themselves."""
+    began = time.perf_counter()
+    with notes.questions() as put:
+        answer = ask()
+    return answer, (now(), (time.perf_counter() - began) * 1000, tuple(tuple(question) for question in put))
+
+
+def tell(name: str, told: Told) -> None:
+    """Tells the panel that is being drawn how an answer came to be that `asking` gave."""
+    collect(Asked(name, None, *told[:2], questions=_questions(told[2])))
 
 
 def expire() -> None:

@@ -33,7 +33,9 @@ def badge(verdict: str) -> str:
 
 def lines() -> pd.DataFrame:
     """The declared retention against what is there, the worst first: `verdict` and the fields of `Line`."""
-    found = pd.DataFrame(_lines()).rename(columns={"bytes": "size"})
+    rows, told = _lines()
+    cache.tell("retention", told)
+    found = pd.DataFrame(rows).rename(columns={"bytes": "size"})
     order = {"bad": 0, "look": 1, "no data": 2, "ok": 3}
     found = found.assign(order=found["verdict"].map(order)).sort_values("order", kind="stable", ignore_index=True)
     found["oldest"] = pd.DatetimeIndex(pd.to_datetime(found["oldest"], utc=True)).as_unit("ns")
@@ -41,9 +43,10 @@ def lines() -> pd.DataFrame:
 
 
 @st.cache_data(ttl=TTL_S, max_entries=4, show_spinner=False, refresh_mode="background")
-def _lines() -> list[dict[str, Any]]:
+def _lines() -> tuple[list[dict[str, Any]], cache.Told]:
     here = runtime.current()
-    return [asdict(line) for line in retention_lines(here.settings, here.stores, here.state, here.status(), now())]
+    found, told = cache.asking(lambda: retention_lines(here.settings, here.stores, here.state, here.status(), now()))
+    return [asdict(line) for line in found], told
 
 
 cache.others.append(_lines.clear)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from lib import notes
 from lib.contract import judge
 from lib.contract.base import Finding
 from lib.contract.uses import Uses
@@ -25,20 +20,16 @@ def findings() -> pd.DataFrame:
     `item`, `said`, `hint`, `needed_by` (list of names), `alerts`, `cards` and `checks` (how many of them), `last_seen` (UTC),
     `count` (series or records). A source that is down is "not checked"."""
     found, told = _ask()
-    collected = cache.asked.get()
-    if collected is not None:
-        collected.append(cache.Asked("contract", None, *told[:2], questions=tuple(notes.Question(*q) for q in told[2])))
+    cache.tell("contract", told)
     return found
 
 
 @st.cache_data(ttl=TTL_S, max_entries=1, show_spinner=False)
-def _ask() -> tuple[pd.DataFrame, tuple[datetime, float, list[tuple[Any, ...]]]]:
+def _ask() -> tuple[pd.DataFrame, cache.Told]:
     """Holds frames and plain values only, as every cache here. Asked as of now, not of the last full minute: a series that
     began since would read as one that ended."""
-    began = time.perf_counter()
-    with notes.questions() as put:
-        found = judge.judge(runtime.current().stores, now(), _uses())
-    return _frame(found), (now(), (time.perf_counter() - began) * 1000, [tuple(question) for question in put])
+    found, told = cache.asking(lambda: judge.judge(runtime.current().stores, now(), _uses()))
+    return _frame(found), told
 
 
 cache.others.append(_ask.clear)

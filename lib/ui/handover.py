@@ -58,15 +58,20 @@ def _last_read() -> tuple[datetime | None, str]:
 
 def told(chosen: Window) -> Story:
     """What happened, asked once for all who look at the same range."""
-    events, silent = _told(chosen.start, chosen.end, chosen.zone)
+    (events, silent), _ = _told(chosen.start, chosen.end, chosen.zone)
     return Story(chosen, events, silent)
 
 
+def tell(chosen: Window) -> None:
+    """Tells the panel that is being drawn how `told` was asked."""
+    cache.tell("hand-over", _told(chosen.start, chosen.end, chosen.zone)[1])
+
+
 @st.cache_data(ttl=30, max_entries=50, show_spinner=False)
-def _told(start: datetime, end: datetime, zone: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _told(start: datetime, end: datetime, zone: str) -> tuple[tuple[pd.DataFrame, tuple[str, ...]], cache.Told]:
     here = runtime.current()
-    found = story(here.stores, here.state, Window(start, end, zone))
-    return found.events, found.silent
+    found, told = cache.asking(lambda: story(here.stores, here.state, Window(start, end, zone)))
+    return (found.events, found.silent), told
 
 
 cache.others.append(_told.clear)
