@@ -45,17 +45,16 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, app_server: Serve) -> Itera
         yield url
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A viewer's page in one of the themes, for all pages in turn."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1600}, color_scheme=request.param)
+@pytest.fixture(scope="module")
+def viewer(browser: Browser) -> Iterator[Page]:
+    """One viewer, who goes from page to page: scripts are loaded once."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1600}, color_scheme="light")
     yield context.new_page()
     context.close()
 
 
-def found(page: Page, axe: str) -> list[str]:
+def found(page: Page) -> list[str]:
     """What axe has to say of the page as it is drawn now, a line per rule and element."""
-    page.evaluate(axe)
     judged: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{rule['id']}: {rule['help']}: {node['html'][:160]} {node['failureSummary']}"
@@ -65,13 +64,26 @@ def found(page: Page, axe: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.title)
-def test_a_page_can_be_read_and_heard(entry: Entry, themed: Page, seeded: str, axe: str) -> None:
-    opened(themed, f"{seeded}/{entry.url_path}?{HOURS}")
-    expect(themed.get_by_role("heading", level=1)).to_be_visible()
-    themed.wait_for_timeout(1500)  # cards come one after another; what is not there yet is not judged
+def at(viewer: Page, url: str, charts: int = 0) -> Page:
+    """The page at an address in the light theme, with the frame's own styles and keys."""
+    viewer.emulate_media(color_scheme="light")
+    opened(viewer, url, charts)
+    expect(viewer.locator("html")).to_have_attribute("data-halo", "light")
+    return viewer
 
-    assert found(themed, axe) == []
+
+@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.title)
+def test_a_page_can_be_read_and_heard_in_both_themes(entry: Entry, viewer: Page, seeded: str, axe: str) -> None:
+    at(viewer, f"{seeded}/{entry.url_path}?{HOURS}")
+    expect(viewer.get_by_role("heading", level=1)).to_be_visible()
+    viewer.wait_for_timeout(700)  # cards come one after another; what is not there yet is not judged
+    viewer.evaluate(axe)
+
+    in_light = found(viewer)
+    viewer.emulate_media(color_scheme="dark")
+    expect(viewer.locator("html")).to_have_attribute("data-halo", "dark")
+
+    assert (in_light, found(viewer)) == ([], [])
 
 
 MARK = """() => { let n = 0;
@@ -83,39 +95,39 @@ FOCUSED = """() => { const one = document.activeElement?.closest("[data-reach]")
 NAMES = """(numbers) => numbers.map(n => document.querySelector(`[data-reach="${n}"]`)?.outerHTML.slice(0, 160))"""
 
 
-def test_everything_that_can_be_clicked_is_reached_by_tab(themed: Page, seeded: str) -> None:
-    opened(themed, f"{seeded}/errors?{HOURS}", charts=2)
-    themed.wait_for_timeout(1500)
-    every = themed.evaluate(MARK)
+def test_everything_that_can_be_clicked_is_reached_by_tab(viewer: Page, seeded: str) -> None:
+    at(viewer, f"{seeded}/errors?{HOURS}", charts=2)
+    viewer.wait_for_timeout(1500)
+    every = viewer.evaluate(MARK)
     reached: set[int] = set()
 
     for _ in range(4 * every):  # tables take some for themselves
-        themed.keyboard.press("Tab")
-        reached.add(themed.evaluate(FOCUSED))
+        viewer.keyboard.press("Tab")
+        reached.add(viewer.evaluate(FOCUSED))
         if len(reached - {0}) == every:
             break
 
     missed = sorted(set(range(1, every + 1)) - reached)
     assert every > 30
-    assert themed.evaluate(NAMES, missed) == []
+    assert viewer.evaluate(NAMES, missed) == []
 
 
-def test_a_slash_finds_the_filter_of_a_page_and_the_logs_where_there_is_none(themed: Page, seeded: str) -> None:
-    opened(themed, f"{seeded}/setup?{HOURS}")
-    expect(themed.get_by_role("textbox", name="Filter")).to_be_visible()
-    themed.keyboard.press("/")
-    expect(themed.get_by_role("textbox", name="Filter")).to_be_focused()
+def test_a_slash_finds_the_filter_of_a_page_and_the_logs_where_there_is_none(viewer: Page, seeded: str) -> None:
+    at(viewer, f"{seeded}/setup?{HOURS}")
+    expect(viewer.get_by_role("textbox", name="Filter")).to_be_visible()
+    viewer.keyboard.press("/")
+    expect(viewer.get_by_role("textbox", name="Filter")).to_be_focused()
 
-    opened(themed, f"{seeded}/?{HOURS}", charts=3)
-    themed.keyboard.press("/")
-    expect(themed.get_by_role("heading", name="Logs", exact=True)).to_be_visible()
-    themed.keyboard.press("/")
-    expect(themed.get_by_role("searchbox")).to_be_focused()
+    at(viewer, f"{seeded}/?{HOURS}", charts=3)
+    viewer.keyboard.press("/")
+    expect(viewer.get_by_role("heading", name="Logs", exact=True)).to_be_visible()
+    viewer.keyboard.press("/")
+    expect(viewer.get_by_role("searchbox")).to_be_focused()
 
 
-def test_the_keys_are_told_by_a_question_mark(themed: Page, seeded: str) -> None:
-    opened(themed, f"{seeded}/?{HOURS}", charts=3)
+def test_the_keys_are_told_by_a_question_mark(viewer: Page, seeded: str) -> None:
+    at(viewer, f"{seeded}/?{HOURS}", charts=3)
 
-    themed.keyboard.press("?")
+    viewer.keyboard.press("?")
 
-    expect(themed.get_by_text("next and previous error, on Errors and Logs")).to_be_visible()
+    expect(viewer.get_by_text("next and previous error, on Errors and Logs")).to_be_visible()
