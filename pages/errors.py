@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from lib.ui import cache, cards, text
+from lib.ui import address, cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.logs.state import address_of_pattern
 from lib.ui.panel import all_good, nothing_in_range, panel
 from lib.ui.steps import steps
+from lib.ui.table import go_to
 from lib.ui.time_range import time_window
 
 PATTERN = "pattern_id"
@@ -53,9 +54,11 @@ def patterns() -> None:
         "trend": st.column_config.BarChartColumn("Trend", y_min=0, width=120),
     }  # fmt: skip
     order = [c for c in columns if c in found.columns]
+    ids, held = found["pattern_id"].astype(str).tolist(), address.value(PATTERN)
+    at = ids.index(held) if held in ids else -1
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Click a row for its samples.", width="content")
-        steps(PATTERN, found["pattern_id"].astype(str).tolist())
+        steps(lambda by: go_to(PATTERN, ids[at + by]), back=at > 0, on=at + 1 < len(ids))
     shown = found[order].assign(is_new=["★ new" if new else "" for new in found["is_new"]])
     chosen = cards.table(shown, key="patterns", topic="error patterns", columns=columns, select=True, keep=PATTERN)
     if chosen is not None:

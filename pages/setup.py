@@ -36,10 +36,12 @@ SETTINGS = {
 def source(check: Check) -> None:
     """One source: its button, and what its last check found."""
     busy, result = RUNNER.busy(check.key), RUNNER.result(check.key)
+    told = when(result) if result else "Checking …" if busy else "Not checked yet."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{check.title}** {grade(result) if result else ''}", width="stretch")
+        with st.container(gap=None):
+            st.markdown(f"**{check.title}** {grade(result) if result else ''}")
+            st.caption(f"{check.about} {told}")
         st.button("Check", key=f"check_{check.key}", on_click=RUNNER.start, args=(check,), disabled=busy)
-    st.caption(f"{check.about} {when(result) if result else 'Checking …' if busy else 'Not checked yet.'}")
     if result is not None:
         rows(check.key, result)
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from lib.logs.base import LogQuery
 from lib.logs.duckdb import DuckLogs
 from lib.settings import Settings
+from lib.signals.base import ERROR_LEVELS
 from lib.stores import Stores
 from lib.ui import cache, runtime, time_range
 from lib.ui.logs.rows import as_csv, as_lines
@@ -169,18 +170,43 @@ def test_older_pages_go_on_where_the_one_before_ended(page: AppTest) -> None:
 def test_the_next_error_is_opened_over_the_records_between_and_the_one_before_again(page: AppTest) -> None:
     found = table(drawn(page, "logs"), "message")
     errors = [place for place, level in enumerate(found["level"]) if level == "▲ ERROR"]
-    assert page.button(key="previous_error").disabled
 
     page.button(key="next_error").click().run()
     first = page.session_state["record"]
     page.button(key="next_error").click().run()
     second = page.session_state["record"]
     page.button(key="previous_error").click().run()
+    page.button(key="previous_error").click().run()
 
     ids = runtime.current().stores.logs.search(LogQuery(HOUR), 200, None)["id"].tolist()
     assert [first, second] == [ids[place] for place in errors[:2]]
     assert page.session_state["record"] == first
-    assert page.button(key="previous_error").disabled
+    assert [toast.value for toast in page.toast] == ["No newer error."]
+
+
+def test_the_next_error_is_found_beyond_the_page_and_from_any_record(page: AppTest) -> None:
+    page.query_params["range"] = f"{WHOLE.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
+    errors = runtime.current().stores.logs.search(LogQuery(WHOLE, (ERROR_LEVELS,)), 200, None)
+    drawn(page, "logs", record="mail")
+
+    page.button(key="next_error").click().run()
+    after_mail = page.session_state["record"]
+    for _ in range(len(errors) - 1):
+        page.button(key="next_error").click().run()
+
+    mailed = NOW - timedelta(minutes=1)
+    assert after_mail == errors.loc[errors["ts"] < mailed, "id"].iloc[0]
+    assert page.session_state["record"] == errors["id"].iloc[-1]
+    shown = runtime.current().stores.logs.search(LogQuery(WHOLE), 200, None)
+    assert errors["id"].iloc[-1] not in set(shown["id"])
+
+
+def test_a_filter_without_errors_says_so(page: AppTest) -> None:
+    drawn(page, "logs", levels=["INFO"])
+
+    page.button(key="next_error").click().run()
+
+    assert [toast.value for toast in page.toast] == ["No older error in this range and filter."]
 
 
 def test_columns_of_any_field_can_be_chosen(page: AppTest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,16 +12,18 @@ import pandas as pd
 import streamlit as st
 
 from lib import signals
+from lib.errors import SourceError
 from lib.signals.logs import MOST_EXPORTED
 from lib.ui import cache, cards, runtime, text
 from lib.ui.logs import search, state
 from lib.ui.logs.fields import inside
 from lib.ui.panel import filtered_out, nothing_in_range
-from lib.ui.severity import Status, look, status_of
+from lib.ui.severity import look
 from lib.ui.steps import steps
-from lib.ui.table import edition
+from lib.ui.table import edition, go_to
 from lib.window import Window
 
+ERRORS = ("FATAL", "CRITICAL", "ERROR")
 _CONFIG: dict[str, Any] = {
     "ts": st.column_config.DatetimeColumn("When", format="D MMM HH:mm:ss.SSS", width=150),
     "level": st.column_config.TextColumn("Level", width=85),
@@ -49,7 +52,7 @@ def records(window: Window, filters: dict[str, Any]) -> str:
     if found.empty:
         st.caption("There is no such page any more.")
         return state.text(state.RECORD)
-    _table(found)
+    _table(found, window, filters)
     return state.text(state.RECORD)
 
 
@@ -86,7 +89,7 @@ def _columns(window: Window, filters: dict[str, Any]) -> None:
                        bind="query-params", label_visibility="collapsed")  # fmt: skip
 
 
-def _table(found: pd.DataFrame) -> None:
+def _table(found: pd.DataFrame, window: Window, filters: dict[str, Any]) -> None:
     columns = state.several(state.COLUMNS) or search.DEFAULT_COLUMNS
     shown = pd.DataFrame({"ts": cards.localised(found)["ts"]} | {name: _column(found, name) for name in columns})
     ids, chosen = found["id"].tolist(), state.text(state.RECORD)
@@ -99,7 +102,7 @@ def _table(found: pd.DataFrame) -> None:
     still = " The list stands still while a record or an older page is open." if held else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"Tick a row to open it.{still}", width="content")
-        steps(state.RECORD, ids, _errors(found))
+        steps(partial(_step, window, filters, found))
     st.dataframe(
         shown, key=key, hide_index=True, column_config={name: _CONFIG.get(name, name) for name in map(str, shown.columns)},
         on_select=lambda: _open(key, ids), selection_mode="single-row", height=420 if len(shown) > 10 else "content",
@@ -107,9 +110,33 @@ def _table(found: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
-def _errors(found: pd.DataFrame) -> set[str]:
-    """The ids of the records that tell of an error."""
-    return set(found.loc[[status_of(level) is Status.CRITICAL for level in found["level"]], "id"])
+def _step(window: Window, filters: dict[str, Any], shown: pd.DataFrame, by: int) -> None:
+    """Opens the error before (-1) or after (1) the open record, wherever in the list it is; says so where there is none."""
+    levels = tuple(one for one in ERRORS if not filters["levels"] or one in filters["levels"])
+    try:
+        found = (
+            cache.frame("log_records", window, **{**filters, "levels": levels}, limit=state.ROWS)
+            if levels
+            else shown[:0]
+        )
+    except SourceError as error:
+        st.toast(text.esc_md(error), icon=":material/error:")
+        return
+    to = _place(found, shown) + by
+    to = math.ceil(to) if by < 0 else math.floor(to)
+    if 0 <= to < len(found):
+        go_to(state.RECORD, str(found["id"].iloc[to]))
+    else:
+        st.toast("No newer error." if by < 0 else "No older error in this range and filter.", icon=":material/info:")
+
+
+def _place(errors: pd.DataFrame, shown: pd.DataFrame) -> float:
+    """Where the open record is among the errors, newest first: between two where it is none, before all where none is open."""
+    held = state.text(state.RECORD)
+    if held in set(errors["id"]):
+        return float(errors["id"].tolist().index(held))
+    here = shown.loc[shown["id"] == held, "ts"]
+    return float((errors["ts"] > here.iloc[0]).sum()) - 0.5 if len(here) else -1.0
 
 
 def _open(key: str, ids: list[str]) -> None:
