@@ -12,8 +12,8 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -267,3 +267,21 @@ def huge(size: int, line: bytes = b"a_metric 1\n") -> Fault:
             await writer.drain()
 
     return serve
+
+
+@contextmanager
+def refuses_tls() -> Iterator[int]:
+    """The port of a server that speaks plain HTTP and says so to whoever begins otherwise, as real ones do."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            with suppress(OSError):  # the door was closed
+                while True:
+                    client, _ = door.accept()
+                    with client:
+                        client.recv(4096)
+                        client.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield int(door.getsockname()[1])
+        door.shutdown(socket.SHUT_RDWR)

@@ -20,6 +20,7 @@ from lib.breaker import Breaker
 from lib.errors import QueryError, SourceRejected, SourceUnavailable
 from lib.metrics.prometheus_refusal import NAME, GaveUp, PassingFault, refusal
 from lib.notes import Note
+from lib.tls_faults import tls_fault
 
 TIMEOUT_S = 10.0
 LARGEST_ANSWER = 50_000_000
@@ -29,7 +30,6 @@ WORTH_TRYING_S = 0.5
 
 _BLOCK = 65_536
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
-_TLS = re.compile(r"(certificate verify failed[^(\"']*)")
 
 
 class Answer(requests.Response):
@@ -87,7 +87,8 @@ class Session(requests.Session):
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise SourceUnavailable(late, NAME) from None
         except requests.exceptions.SSLError as error:
-            raise SourceRejected(_untrusted(error), NAME) from None
+            told = tls_fault(str(error), address="PROMETHEUS_URL", authority="PROMETHEUS_CA")
+            raise SourceRejected(told, NAME) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if time.monotonic() >= deadline:
                 raise SourceUnavailable(late, NAME) from None
@@ -161,11 +162,3 @@ def _broken(error: Exception) -> PassingFault:
     if isinstance(error, requests.ConnectionError) and found:
         return PassingFault(f"cannot connect: {found[1].strip()}", NAME)
     return PassingFault("the connection closed before the answer was whole", NAME)
-
-
-def _untrusted(error: Exception) -> str:
-    found = _TLS.search(str(error))
-    reason = f" ({found[1].strip(' :')})" if found else ""
-    return (
-        f"no trusted TLS connection{reason}: PROMETHEUS_CA names the file of the authority that signed its certificate"
-    )

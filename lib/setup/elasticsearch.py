@@ -22,9 +22,15 @@ _INSTALL = "Run python -m lib.logs.elastic.install, which serves indices made fr
 _HINTS = (
     ("HTTP 401", "Set ES_API_KEY, ES_BEARER_TOKEN, or ES_USERNAME and ES_PASSWORD."),
     ("HTTP 403", "Give its user the rights read and view_index_metadata on HALO_OPS_ES_INDEX."),
+    ("does not speak TLS", "Set ELASTICSEARCH_NODE to http://, or to the port that speaks TLS."),
+    ("another name", "Set ELASTICSEARCH_NODE to the name in the certificate, or have one made for this name."),
+    ("not valid now", "Renew the certificate, and set the clocks of both hosts by NTP."),
     ("HALO_OPS_ES_CA_FILE", "Set HALO_OPS_ES_CA_FILE to the PEM file of the authority that signed its certificate."),
     ("closed", "Open the index, or leave it out of HALO_OPS_ES_INDEX."),
     ("mapped", _INSTALL),
+    ("not known", "The host name cannot be resolved: check its spelling and DNS."),
+    ("resolution", "The host name cannot be resolved: check its spelling and DNS."),
+    ("refused", "Nothing listens there: is the cluster running, and is the port right?"),
     ("in time", "It hangs, or a firewall drops packets: try ELASTICSEARCH_NODE with curl from this host."),
 )
 _COMPARED = ("level", "service", "message", "event", "request_id")

@@ -18,6 +18,16 @@ OLD_S = 120.0
 EXPECTED = frozenset(metric.series[0] for metric in METRICS if not metric.own)
 
 
+_HINTS = (
+    ("credentials", "Set PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD, or PROMETHEUS_BEARER_TOKEN."),
+    ("does not speak TLS", "Set PROMETHEUS_URL to http://, or to the port that speaks TLS."),
+    ("another name", "Set PROMETHEUS_URL to the name in the certificate, or have one made for this name."),
+    ("not valid now", "Renew the certificate, and set the clocks of both hosts by NTP."),
+    ("PROMETHEUS_CA", "Set PROMETHEUS_CA to the file of the authority that signed its certificate."),
+    ("no whole answer", "It hangs, or a firewall drops packets: try PROMETHEUS_URL with curl from this host."),
+)  # fmt: skip
+
+
 def prometheus(settings: Settings, _stores: Stores) -> Check:
     """Reachable and authorised, version, series, targets, rules, newest sample."""
 
@@ -54,14 +64,11 @@ def _rows(server: PrometheusMetrics, job: str) -> list[Row]:
 
 def _hint(error: OpsError) -> str:
     text = str(error)
-    if "credentials" in text:
-        return "Set PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD, or PROMETHEUS_BEARER_TOKEN."
-    if "PROMETHEUS_CA" in text:
-        return "Set PROMETHEUS_CA to the file of the authority that signed its certificate."
+    for words, hint in _HINTS:
+        if words in text:
+            return hint
     if isinstance(error, SourceRejected):
         return "Set PROMETHEUS_URL to the server itself, with its path prefix."
-    if "no whole answer" in text:
-        return "It hangs, or a firewall drops packets: try PROMETHEUS_URL with curl from this host."
     return "Is the server running, and does PROMETHEUS_URL have the right host and port?"
 
 

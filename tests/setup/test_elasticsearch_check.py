@@ -42,7 +42,7 @@ def test_a_cluster_tells_version_indices_age_and_how_it_maps(tmp_path: Path, ela
     assert {row.grade for row in rows.values()} == {Grade.OK}, rows
     assert "lets us read, version " in rows["answer"].said
     assert rows["indices"].said.startswith(f"1: {indices.prefix}-")
-    assert rows["newest record"].said in {"7 s old", "8 s old", "9 s old"}
+    assert 7 <= int(rows["newest record"].said.removesuffix(" s old")) < 60  # a busy machine is slow, not wrong
     assert rows["clock"].said == "agrees with ours"
     assert "time is @timestamp, levels are error" in rows["mapping"].said
     assert "patterns are made from the texts" in rows["mapping"].said
@@ -102,6 +102,24 @@ def test_each_failure_comes_with_what_to_do(tmp_path: Path, fault: faults.Fault,
 
     assert list(rows) == ["answer"]
     assert rows["answer"].grade is Grade.FAILED
+    assert said in rows["answer"].said
+    assert hint in rows["answer"].hint
+
+
+@pytest.mark.parametrize(
+    ("node", "said", "hint"),
+    [
+        ("https://127.0.0.1:{port}", "does not speak TLS", "http://"),
+        ("http://127.0.0.1:9", "Connection refused", "Nothing listens there"),
+        ("http://nowhere.invalid:9200", "no connection", "spelling"),
+    ],
+)
+def test_an_address_that_is_wrong_is_told_from_a_cluster_that_is_down(
+    tmp_path: Path, node: str, said: str, hint: str
+) -> None:
+    with faults.refuses_tls() as port:
+        rows = rows_of(tmp_path, settings_of(node.format(port=port)))
+
     assert said in rows["answer"].said
     assert hint in rows["answer"].hint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import threading
 import time
@@ -22,6 +23,7 @@ from lib.logs.elastic.joining import Joined
 from lib.logs.elastic.wire import SERIALIZERS
 from lib.notes import say, timed
 from lib.shared_answers import Shared
+from lib.tls_faults import tls_fault
 
 NAME = "logs (Elasticsearch)"
 TIMEOUT_S = 10.0
@@ -33,6 +35,7 @@ LONGEST_PAUSE_S, LONGEST_WAIT_S = 60.0, 600.0
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _BUSY = (429, 502, 503, 504)
 _MAX_REASON = 300
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 
 Body = dict[str, Any]
 
@@ -255,12 +258,14 @@ def translate(error: ApiError | TransportError) -> SourceError:
         kind = SourceUnavailable if status in _BUSY or status >= 500 else SourceRejected
         return kind(f"HTTP {status}: {reason_of(error.body)}", NAME)
     if isinstance(error, TlsError):
-        return SourceRejected("the server's certificate is not trusted: see HALO_OPS_ES_CA_FILE", NAME)
+        told = tls_fault(error.message, address="ELASTICSEARCH_NODE", authority="HALO_OPS_ES_CA_FILE")
+        return SourceRejected(told, NAME)
     if isinstance(error, ConnectionTimeout):
         return SourceUnavailable("no answer in time", NAME)
     if isinstance(error, SerializationError):
         return SourceUnavailable("the answer is not JSON", NAME)
-    return SourceUnavailable("no connection", NAME)
+    found = _ERRNO.search(error.message)
+    return SourceUnavailable(f"no connection{f': {found[1].strip()}' if found else ''}", NAME)
 
 
 def reason_of(body: Any) -> str:

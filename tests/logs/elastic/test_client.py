@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from lib import notes
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
 from lib.logs.elastic.client import Access, Connection, Pauses, reason_of
 from tests import fault_server as faults
+from tests.certificates import self_signed
 from tests.fault_server import Fault, FaultServer, Seen
 
 MSEARCH = "/_msearch"
@@ -207,9 +209,32 @@ def test_what_an_error_means(
 def test_no_connection_is_no_rejection() -> None:
     connection = Connection(Access(("http://127.0.0.1:9",)), timeout_s=1, sleep=lambda _: None)
 
-    with pytest.raises(SourceUnavailable, match="no connection"):
+    with pytest.raises(SourceUnavailable, match="no connection: Connection refused"):
         connection.search(SEARCH)
     connection.close()
+
+
+def test_each_fault_of_tls_names_what_mends_it_and_no_host(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+
+    def told(url: str, ca_file: str = "") -> str:
+        connection = Connection(Access((url,), ca_file=ca_file), timeout_s=2, sleep=lambda _: None)
+        with pytest.raises(SourceRejected) as raised:
+            connection.search(SEARCH)
+        connection.close()
+        return str(raised.value)
+
+    with faults.refuses_tls() as plain, FaultServer(tls=certificate.server_context()) as secure:
+        speaks_http = told(f"https://127.0.0.1:{plain}")
+        stranger = told(secure.url(""))
+        another_name = told(f"https://localhost:{secure.port}", str(certificate.certificate))
+
+    assert "does not speak TLS" in speaks_http
+    assert "ELASTICSEARCH_NODE" in speaks_http
+    assert "not trusted (self" in stranger
+    assert "HALO_OPS_ES_CA_FILE" in stranger
+    assert "for another name (Hostname mismatch)" in another_name
+    assert not any(sign in text for text in (speaks_http, stranger, another_name) for sign in ("localhost", "127.0"))
 
 
 def test_the_next_host_answers_for_one_that_is_gone(server: FaultServer) -> None:
