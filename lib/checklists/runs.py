@@ -25,7 +25,8 @@ LONGEST_PERIOD = timedelta(days=32)
 def keep(state: State, history: History, zone: str, now: datetime) -> None:
     """Closes the runs that are over and opens those that are due; a second call at the same moment changes nothing.
 
-    Periods in which nothing ran get a run that is closed and missed. A clock that was ahead for a while costs no run: what it
+    Periods in which nothing ran get a run that is closed and missed. In the first run of a checklist nothing is overdue for
+    having been due before there was a run: it has until the end. A clock that was ahead for a while costs no run: what it
     closed too early goes on. Several processes may do this at once. Raises SourceError.
     """
     if not _is_work(state, history, zone, now):
@@ -36,7 +37,8 @@ def keep(state: State, history: History, zone: str, now: datetime) -> None:
         for row in session.scalars(select(RunRow).where(_over(now)).with_for_update()):
             close(row, now)
         for checklist, span in _due(session, history, zone, now):
-            session.execute(_opened(checklist, span, now, state.dialect))
+            first = _last_day(session, checklist.name, span.last_day) is None
+            session.execute(_opened(checklist, span, now, state.dialect, first=first))
 
 
 def close(row: RunRow, now: datetime) -> None:
@@ -83,9 +85,12 @@ def _last_day(session: Session, name: str, today: date) -> date | None:
     return session.execute(query).scalar()
 
 
-def _opened(checklist: Checklist, span: Span, now: datetime, dialect: str) -> Insert:
+def _opened(checklist: Checklist, span: Span, now: datetime, dialect: str, *, first: bool) -> Insert:
     over, total = span.ends_at <= now, len(checklist.items)
-    items = [asdict(i) | {"due_at": calendar.due_at(i.due, span).isoformat()} for i in checklist.items]
+    due = [calendar.due_at(item.due, span) for item in checklist.items]
+    if first:
+        due = [at if at > now else span.ends_at for at in due]
+    items = [asdict(item) | {"due_at": at.isoformat()} for item, at in zip(checklist.items, due, strict=True)]
     values = {
         "checklist": checklist.name, "title": checklist.title, "period": checklist.period.value,
         "version": checklist.version, "zone": span.zone, "first_day": span.first_day, "last_day": span.last_day,

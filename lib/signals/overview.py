@@ -226,7 +226,7 @@ _AREAS: tuple[tuple[str, str, Callable[[Stores, Window], Verdict]], ...] = (
     ("Leads", "leads", _leads),
     ("System", "system", _system),
     ("Health", "health", _health),
-    ("Collection", "", _collection),
+    ("Collection", "setup", _collection),
 )
 
 

@@ -31,6 +31,17 @@ def test_a_run_is_opened_for_this_period_with_its_items_and_due_times(state: Sta
     assert item(state, run).item == DAILY.items[0]
 
 
+def test_in_the_first_run_of_all_nothing_is_overdue_for_having_been_due_before_it(state: State) -> None:
+    noon, next_noon = at("2026-03-02 12:00"), at("2026-03-03 12:00")
+
+    def due(now: datetime) -> list[tuple[datetime, bool]]:
+        run = opened(state, now)
+        return [(one.due_at, one.overdue(now)) for one in questions.items(state, run.id, now)[1]]
+
+    assert due(noon) == [(at("2026-03-03 00:00"), False), (at("2026-03-02 18:00"), False)]
+    assert due(next_noon) == [(at("2026-03-03 10:00"), True), (at("2026-03-03 18:00"), False)]
+
+
 def test_the_end_of_the_period_closes_it_and_what_was_not_done_is_missed(state: State) -> None:
     run = opened(state)
     act(state, deeds.tick(run, item(state, run), SEEN, clock=lambda: NOW))

@@ -121,6 +121,19 @@ def test_nothing_that_fires_is_no_good_news_of_rules_that_cannot_be_judged(drawn
     assert header_link(page) == ":orange[◆ No alert, as far as judged]"
 
 
+def test_nothing_that_fires_is_no_good_news_where_hardly_a_rule_has_anything_to_look_at(
+    drawn: Drawn, state: State
+) -> None:
+    unseen = [rule(name, moment(), "no-data", ever_seen=False) for name in ("HighErrorRate", "QueueBacklog")]
+    put(state, [*unseen, rule("EvaluatorStall", moment())])
+
+    page = drawn()
+
+    assert "○ Unknown] No alert fires" in said(page)
+    assert "3 rules evaluated, 2 of them wait for a metric that was never seen" in said(page)
+    assert header_link(page) == ":gray[○ Alerts unknown]"
+
+
 def test_what_fires_is_said_with_its_value_limit_since_flags_and_who_was_told(drawn: Drawn, state: State) -> None:
     bad_night(state, moment())
 

@@ -42,9 +42,15 @@ class Verdict:
         return sum(self.firing.values())
 
     @property
+    def blind(self) -> bool:
+        """Whether most rules have nothing to look at, as before a source is set up."""
+        return self.unseen * 2 > self.rules
+
+    @property
     def quiet(self) -> Status:
-        """How far it is good news that nothing fires: unknown while nobody looks, a warning while rules cannot be judged."""
-        if self.stalled or self.starting:
+        """How far it is good news that nothing fires: unknown while nobody looks or there is nothing to look at, a warning
+        while rules cannot be judged."""
+        if self.stalled or self.starting or self.blind:
             return Status.NO_DATA
         return Status.WARNING if self.unwell else Status.OK
 
@@ -107,4 +113,5 @@ def watched(found: Verdict) -> str:
     if found.checked is None:
         return "no rule was ever evaluated"
     when = clock.stamp(found.checked, seconds=True) if found.stalled else f"{clock.local(found.checked):%H:%M:%S}"
-    return f"checked {when}, {text.number(found.rules)} rules evaluated"
+    blind = f", {text.number(found.unseen)} of them wait for a metric that was never seen" if found.blind else ""
+    return f"checked {when}, {text.number(found.rules)} rules evaluated{blind}"
