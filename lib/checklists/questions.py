@@ -142,12 +142,13 @@ def _became(row: RunRow, key: str, title: str, moves: dict[tuple[int, str], Even
 def item_history(state: State, checklist: str, item: str, most: int = 200) -> pd.DataFrame:
     """What was done to an item in all of its runs, newest first: `at` (UTC), `first_day`, `what`, `who`, `words`, `value`,
     `verdict`, `number` (NaN: none). Raises SourceError."""
+    mine = select(EventRow.id).where(EventRow.checklist == checklist, EventRow.item == item)
+    newest = mine.order_by(EventRow.id.desc()).limit(most)  # from the index alone: rows with their evidence are large
     query = (
         select(EventRow, RunRow.first_day)
         .join(RunRow, RunRow.id == EventRow.run_id)
-        .where(EventRow.checklist == checklist, EventRow.item == item)
+        .where(EventRow.id.in_(newest))
         .order_by(EventRow.id.desc())
-        .limit(most)
     )
     with state.reading(SOURCE) as session:
         told = [_line(fold.event(row), day) for row, day in session.execute(query)]

@@ -90,14 +90,14 @@ def tab(context: object, url: str, name: str) -> Page:
     return page
 
 
-def fill(folder: Path) -> None:
-    """Ten years of each checklist, every item of it ticked: 22,000 ticks and more."""
+def fill(folder: Path, years: int = YEARS) -> None:
+    """So many years of each checklist, every item of it ticked: 22,000 ticks and more in ten."""
     state = open_state(sqlite_url(folder / "state.sqlite"))
     now = datetime.now(UTC)
     shipped = versions.Folder().checklists()
     for name, checklist in shipped.items():
         one = {name: checklist}
-        runs.keep(state, versions.history(state, one), "UTC", now - timedelta(days=365 * YEARS))
+        runs.keep(state, versions.history(state, one), "UTC", now - timedelta(days=365 * years))
         runs.keep(state, versions.history(state, one), "UTC", now - timedelta(days=32))
     with state.writing() as session:
         found = session.query(RunRow.id, RunRow.checklist, RunRow.starts_at, RunRow.items).all()
@@ -109,7 +109,7 @@ def fill(folder: Path) -> None:
             for r in found for item in r.items
         ]  # fmt: skip
         session.execute(insert(EventRow), events)
-    assert len(events) >= 20_000, len(events)
+    assert len(events) >= 2_000 * years - 100, len(events)  # the last month is missed
     state.close()
 
 
@@ -146,22 +146,31 @@ def test_a_tick_is_saved_and_shown_within_half_as_much_again_as_a_bare_checkbox_
 
 
 def test_the_questions_of_the_page_cost_the_same_after_ten_years(tmp_path: Path) -> None:
-    (tmp_path / "full").mkdir()
-    fill(tmp_path / "full")
-    full, empty = (open_state(sqlite_url(tmp_path / name)) for name in ("full/state.sqlite", "empty.sqlite"))
+    for name, years in (("full", YEARS), ("year", 1), ("empty", 0)):
+        (tmp_path / name).mkdir()
+        if years:
+            fill(tmp_path / name, years)
+    full, year, empty = (open_state(sqlite_url(tmp_path / name / "state.sqlite")) for name in ("full", "year", "empty"))
     now = datetime.now(UTC)
-    for state in (full, empty):
+    for state in (full, year, empty):
         runs.keep(state, versions.history(state, versions.Folder().checklists()), "UTC", now)
 
-    ours = {"run": run, "overdue": overdue, "worker": turn, "calendar": month, "completion": completion, "item": item}
+    working = {"run": run, "overdue": overdue, "worker": turn}
+    looking_back = {
+        "calendar": month,
+        "completion": completion,
+        "item": item,
+    }  # these show what there was: none has none
     ratios = {
-        name: ratio(lambda ask=ask: ask(full, now), lambda ask=ask: ask(empty, now)) for name, ask in ours.items()
-    }
+        name: ratio(lambda ask=ask: ask(full, now), lambda ask=ask, less=less: ask(less, now))
+        for asks, less in ((working, empty), (looking_back, year)) for name, ask in asks.items()
+    }  # fmt: skip
 
-    print("\nten years against none:", {name: f"{r:.2f}" for name, r in ratios.items()})
-    assert ratios["run"] < 1.3
-    assert ratios["overdue"] < 1.3
-    assert ratios["worker"] < 1.3
+    print("\nten years against none, looking back against one:", {name: f"{r:.2f}" for name, r in ratios.items()})
+    assert (
+        ratios.pop("item") < 1.8
+    )  # a few ms: the numbers of all that was done to it are sorted, the rows of the newest read
+    assert max(ratios.values()) < 1.3, ratios
 
 
 def run(state: State, now: datetime) -> None:
