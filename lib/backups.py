@@ -60,14 +60,17 @@ def backups(settings: Settings, metrics: MetricStore, log: HeartbeatLog | None, 
 
 
 def by_metric(metrics: MetricStore, expression: str, until: datetime) -> Backup:
-    """The newest time that the expression's series tell, or the smallest age."""
+    """The newest time that the expression's series tell, or the smallest age. A gauge that nobody set yet is 0 in prom-client:
+    that is neither."""
     try:
         frame = metrics.instant(expression, until).frame()
     except OpsError as error:
         return Backup(METRIC, None, f"the metric store does not tell: {error}")
-    values = [float(value) for value in frame["value"] if math.isfinite(value) and value >= 0]
+    values = [float(value) for value in frame["value"] if math.isfinite(value) and value > 0]
     if not values:
-        return Backup(METRIC, None, "no sample of it in the last 5 minutes" if frame.empty else "it is not a number")
+        zero = bool((frame["value"] == 0).any())
+        told = "it is 0: no backup was told of yet" if zero else "it is not a number"
+        return Backup(METRIC, None, "no sample of it in the last 5 minutes" if frame.empty else told)
     times = [value for value in values if value >= _UNIX_S]
     seconds = max(t / 1000 if t >= _UNIX_MS else t for t in times) if times else until.timestamp() - min(values)
     if seconds > (until + _AHEAD).timestamp():

@@ -38,7 +38,7 @@ class Metrics:
         ((3600.0,), HOUR),  # an age
         ((UNIX - 7200, UNIX - 3600), HOUR),  # the newest of several instances
         ((7200.0, 3600.0), HOUR),
-        ((0.0,), timedelta(0)),
+        ((0.0, UNIX - 3600), HOUR),  # one instance was told of none yet
         ((np.nan, UNIX - 3600), HOUR),
         ((UNIX + 60,), timedelta(seconds=-60)),  # its clock is a little ahead
     ],
@@ -52,7 +52,13 @@ def test_a_number_is_a_time_or_an_age_by_its_size(values: tuple[float, ...], age
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [((), "no sample"), ((np.nan,), "not a number"), ((-5.0,), "not a number"), ((UNIX + 86400,), "in the future")],
+    [
+        ((), "no sample"),
+        ((np.nan,), "not a number"),
+        ((-5.0,), "not a number"),
+        ((UNIX + 86400,), "in the future"),
+        ((0.0,), "no backup was told of yet"),  # what a gauge is that nobody set: "just now" would be a lie
+    ],
 )
 def test_what_is_no_time_is_said_and_never_taken_for_one(values: tuple[float, ...], words: str) -> None:
     found = by_metric(Metrics(*values), "m", NOW)  # type: ignore[arg-type]

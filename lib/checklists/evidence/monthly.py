@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import func, select
 
-from lib.capacity.lines import retention_lines
+from lib.capacity.lines import NO_DATA, OK, retention_lines
 from lib.checklists.evidence.base import Asked, Part, change_percent, changed, graded, link, signed, together, unknown
 from lib.checklists.model import Evidence, RunState, Verdict
 from lib.checklists.tables import RunRow
@@ -150,17 +150,18 @@ def compliance(asked: Asked) -> Evidence:
     total, settled = _items(asked)
     share = settled / total * 100 if total else None
     lines = retention_lines(around.settings, asked.stores, around.state, around.status, around.now)
-    kept = [line for line in lines if line.verdict in ("look", "bad")]
+    not_kept = [line for line in lines if line.verdict != OK]
     reveals = _reveals(asked)
     parts = [
         Part("", Verdict.NO_DATA, "no checklist run ended in this period") if share is None
         else Part(f"{share:.0f} % of the items done", _done(share, limits["done_look_percent"], limits["done_bad_percent"])),
-        *(Part("", Verdict.LOOK, f"retention, {line.what}: {line.reason}") for line in kept),
+        *(Part("", Verdict.NO_DATA if line.verdict == NO_DATA else Verdict.LOOK, f"retention, {line.what}: {line.reason}")
+          for line in not_kept),
     ]  # fmt: skip
     detail = [
         f"items done or skipped: {number(settled)} of {number(total)}",
-        f"retention: {len(lines) - len(kept)} of {len(lines)} lines without a finding",
-        *(f"  {line.what}: {line.reason}" for line in kept),
+        f"retention: {len(lines) - len(not_kept)} of {len(lines)} lines as declared",
+        *(f"  {line.what}: {line.reason}" for line in not_kept),
         "personal data: masked on every page; shown only by a reveal, which is recorded",
         f"reveals: {sum(count for _, count in reveals)}" + (
             f" ({', '.join(f'{who}: {count}' for who, count in reveals)})" if reveals else ""),

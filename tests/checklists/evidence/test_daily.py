@@ -174,6 +174,7 @@ BACKUP = cases(
     two_ways_that_disagree=(two_ways, BAD, "files: 2 d 12 h old"),
     a_way_that_tells_nothing=(one_way_is_silent, NO_DATA, "files: no file matches"),
     nothing=(lambda w: None, NO_DATA, "no sample of it"),
+    a_gauge_that_nobody_set=(lambda w: w.metric("backup_last_success_timestamp_seconds", 0), NO_DATA, "no backup was told of yet"),
     a_time_in_the_future=(lambda w: told(w, -48), NO_DATA, "in the future"),
 )  # fmt: skip
 
