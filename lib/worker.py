@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from prometheus_client.core import Metric
 from sqlalchemy.orm import Session
 
-from lib import own_log, wiring
+from lib import notes, own_log, wiring
 from lib import settings as configuration
 from lib.alerting import Alerting
 from lib.alerts import pushed
@@ -193,7 +193,16 @@ class Worker:
         self._gaps_told, self._gaps_at = told, now
 
     def _look_for_new_errors(self) -> None:
-        self._new_errors = bursts(self._stores.stores, self._clock())
+        """While the log store is silent nothing is known of them; a partial answer takes none away (F17)."""
+        try:
+            with notes.collected() as said:
+                found = bursts(self._stores.stores, self._clock())
+        except OpsError:
+            self._new_errors = None
+            raise
+        if any(note.doubtful for note in said):
+            found = max(found or 0, self._new_errors or 0) or None
+        self._new_errors = found
 
     def _look_at_metrics(self) -> None:
         """How fresh the remote store's samples are; a failure is told and has the loop look less often."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from lib import notes
 from lib.collect import spool
 from lib.collect.cadence import utc_now
 from lib.collect.import_progress import ImportProgress
@@ -181,3 +183,26 @@ def test_every_loop_has_words_for_people(settings: Settings, stores: OpenStores)
     names = {task.name for task in Worker(settings, stores).status().tasks}
 
     assert [name for name in names if loops.words(name) == name] == []
+
+
+def test_new_errors_are_unknown_while_the_log_store_is_silent_and_a_partial_answer_takes_none_away_f17(
+    settings: Settings, stores: OpenStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, answers = Worker(settings, stores), iter([(3, False), (0, True), None, (0, True), (2, True), (0, False)])
+
+    def told(*_: object) -> int:
+        answer = next(answers)
+        if answer is None:
+            raise SourceUnavailable("no answer in time", "logs")
+        if answer[1]:
+            notes.say("logs", "2 of 5 shards did not answer")
+        return answer[0]
+
+    monkeypatch.setattr("lib.worker.bursts", told)
+    known = []
+    for _ in range(6):
+        with suppress(SourceUnavailable):
+            worker._look_for_new_errors()
+        known.append(worker.status().new_error_patterns)
+
+    assert known == [3, 3, None, None, 2, 0]
