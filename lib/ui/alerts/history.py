@@ -26,7 +26,7 @@ def history() -> None:
         return
     with panel(""):
         _figures(found, window)
-    left, right = st.columns([3, 2])
+    left, right = st.columns([7, 4])
     with left, panel("By rule", help="Tests are left out."):
         _by_rule(found, window)
     with right, panel("Top talkers", help="The alerts that fired most often."):
@@ -58,13 +58,13 @@ def _by_rule(found: pd.DataFrame, window: Window) -> None:
         **{name: [text.span(value) for value in rules[name]] for name in ("ack_s", "resolve_s", "firing_s")},
     )
     columns = {
-        "name": "Rule", "severity": st.column_config.TextColumn("Severity", width=90),
-        "fired": st.column_config.NumberColumn("Fired", width=60),
-        "alerts": st.column_config.NumberColumn("Alerts", help="Different ones", width=60),
-        "ack_s": st.column_config.TextColumn("To acknowledge", help="Median"),
-        "resolve_s": st.column_config.TextColumn("To resolve", help="Median"),
-        "firing_s": st.column_config.TextColumn("Firing in all"),
-        "noise": st.column_config.NumberColumn("Noise", format="percent", help="Of those judged", width=70),
+        "name": st.column_config.TextColumn("Rule", width=160), "severity": st.column_config.TextColumn("Severity", width=82),
+        "fired": st.column_config.NumberColumn("Fired", width=50),
+        "alerts": st.column_config.NumberColumn("Alerts", help="Different ones", width=55),
+        "ack_s": st.column_config.TextColumn("To ack.", help="Time to acknowledge, median", width=70),
+        "resolve_s": st.column_config.TextColumn("To resolve", help="Median", width=80),
+        "firing_s": st.column_config.TextColumn("Firing in all", width=85),
+        "noise": st.column_config.NumberColumn("Noise", format="percent", help="Of those judged", width=60),
     }  # fmt: skip
     chosen = cards.table(shown, key="past_rules", topic="alerts by rule", columns=columns, select=True)
     if chosen is not None:
@@ -77,14 +77,14 @@ def _talkers(found: pd.DataFrame, window: Window) -> None:
     most = past.top_talkers(found, window)
     shown = pd.DataFrame(
         {
-            "name": most["name"], "about": [words.about(row) for row in words.each(most)], "fired": most["fired"],
-            "newest": most["newest"], "fingerprint": most["fingerprint"],
+            "name": most["name"], "fired": most["fired"], "newest": most["newest"],
+            "about": [words.about(row) for row in words.each(most)], "fingerprint": most["fingerprint"],
         }
     )  # fmt: skip
     columns = {
-        "fired": st.column_config.NumberColumn("Fired", width=60), "name": "Rule",
-        "about": st.column_config.TextColumn("About", width=110),
-        "newest": st.column_config.DatetimeColumn("Last", format="D MMM HH:mm", width=95), "fingerprint": None,
+        "name": st.column_config.TextColumn("Rule", width=140), "fired": st.column_config.NumberColumn("Fired", width=50),
+        "newest": st.column_config.DatetimeColumn("Last", format="D MMM HH:mm", width=95),
+        "about": st.column_config.TextColumn("About", width=160), "fingerprint": None,
     }  # fmt: skip
     _openable(shown, "talkers", "top talkers", columns)
 

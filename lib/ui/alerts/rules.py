@@ -62,7 +62,7 @@ def _table(found: pd.DataFrame, names: list[str]) -> None:
     columns = {
         "health": st.column_config.TextColumn("Health", width=130), "name": st.column_config.TextColumn("Rule", width=210),
         "open": st.column_config.NumberColumn("Open alerts", width=80),
-        "reason": st.column_config.TextColumn("Why", width="large"),
+        "reason": st.column_config.TextColumn("Why", width=300),
         "since": st.column_config.DatetimeColumn("So since", format="D MMM HH:mm", width=110),
         "evaluated": st.column_config.TextColumn("Evaluated", width=100),
         "took_ms": st.column_config.NumberColumn("Took (ms)", format="%.1f", width=80),

@@ -28,6 +28,10 @@ _OUR_RUNBOOKS = frozenset({"UnhandledException"})
 _OURSELVES = ("job", "halo-ops")
 """What all figures of the dashboard about itself carry."""
 
+_ABOUT_RULES = frozenset({"NoData", "RuleError", "RuleLimit"})
+_SAID_BY_RULE = frozenset({"group", "rule_severity"})
+"""An alert about a rule says which; that tells these as well, and they would stand before it."""
+
 _ORIGINS = {Origin.API: "a program", Origin.ALERTMANAGER: "Alertmanager", Origin.PROMETHEUS: "Prometheus"}
 _UTC = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC\b")
 _SCOPE_CHARS = 160
@@ -68,6 +72,8 @@ def about(alert: Any, shared: Mapping[str, str] | None = None) -> str:
     labels = dict(alert.labels)
     if labels.get(_OURSELVES[0]) == _OURSELVES[1]:
         labels = {name: value for name, value in labels.items() if name not in (_OURSELVES[0], "instance")}
+    if alert.name in _ABOUT_RULES and "rule" in labels:
+        labels = {name: value for name, value in labels.items() if name not in _SAID_BY_RULE}
     if alert.origin == Origin.API and len(labels) > len(_OWN_LABELS) + 1:
         labels.pop("key", None)  # it repeats the others
     said = " ".join(spoken(getattr(alert, "annotations", {})).split())[:_SCOPE_CHARS]

@@ -73,6 +73,7 @@ def test_what_all_alerts_of_a_rule_share_tells_none_from_another() -> None:
           "annotations": {"description": "KeyError in a.py\nTraceback"}}, "KeyError in a.py"),
         ({"origin": "api", "labels": {"alertname": "U", "key": "k", "severity": "warning", "exception": "KeyError"}}, "exception=KeyError"),
         ({"origin": "api", "labels": {"alertname": "U", "key": "k"}}, "key=k"),
+        ({"name": "NoData", "labels": {"alertname": "NoData", "group": "g", "rule": "Backlog", "rule_severity": "x"}}, "rule=Backlog"),
         ({"labels": {"alertname": "U"}}, ""),
     ],
 )  # fmt: skip
