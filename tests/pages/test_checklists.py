@@ -19,7 +19,7 @@ from lib.checklists.model import Evidence, Run
 from lib.identity.roles import Actor
 from lib.settings import Settings
 from lib.state.database import State
-from lib.ui import cache, identity, runtime
+from lib.ui import cache, clock, identity, runtime
 from lib.ui.checklists import book, run
 from lib.ui.pages import entry
 from tests.checklists.world import ANNA, BORIS, SEEN, VERA, act
@@ -228,6 +228,20 @@ def test_a_day_with_nothing_left_to_do_is_done_in_the_calendar_though_it_goes_on
 
     assert next(button.label for button in page.button if button.key == f"run_{run.first_day}").startswith(":green[✓]")
     assert "Open] 0" in said(page)
+
+
+def test_the_calendar_goes_as_far_as_the_teams_day_not_that_of_greenwich(
+    drawn: Drawn, opened: wiring.OpenStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = runtime.current()
+    runtime.install(replace(here, settings=here.settings.model_copy(update={"zone": "Pacific/Auckland"})))
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 4, 30, 20, tzinfo=UTC))  # the first of May in Auckland
+
+    page = drawn(VERA, view="Calendar")
+    page.button(key="runs_before").click().run()
+
+    assert "**April 2026**" in said(whole(page))
+    assert not page.button(key="runs_after").disabled
 
 
 def edited(page: AppTest, yaml: str) -> AppTest:
