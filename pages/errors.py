@@ -7,7 +7,7 @@ from lib.ui.charts import base as charts
 from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.logs.state import address_of_pattern
-from lib.ui.panel import all_good, nothing_in_range, panel
+from lib.ui.panel import all_good, never_seen, nothing_in_range, panel
 from lib.ui.steps import steps
 from lib.ui.table import go_to
 from lib.ui.time_range import time_window
@@ -37,7 +37,7 @@ def patterns() -> None:
     window = time_window()
     found = cache.frame("error_patterns", window)
     if found.empty:
-        if cache.frame("field_seen", window, field="level")["seen"]:
+        if cache.frame("log_counts", window)["every"]:  # where nothing was logged nobody knows
             all_good(f"0 errors in {text.span(window.length)}")
         else:
             nothing_in_range("No log record")
@@ -82,11 +82,20 @@ def samples(pattern_id: str) -> None:
     link("logs", "Its records on the Logs page", address_of_pattern(pattern_id), icon=":material/search:")
 
 
+def no_rows(words: str, field: str) -> None:
+    """None in this range, or none ever, as the records have no such field."""
+    known = cache.frame("log_counts", time_window())["every"]
+    if known and not cache.frame("field_seen", time_window(), field=field)["seen"]:
+        never_seen(f"The log field {field}")
+    else:
+        nothing_in_range(words)
+
+
 def by_operation() -> None:
     """Which operation the errors come from."""
     found = cache.frame("errors_by_operation", time_window())
     if found.empty:
-        nothing_in_range("No error")
+        no_rows("No error", "operation")
         return
     columns = {
         "operation": "Operation",
@@ -101,7 +110,7 @@ def by_route() -> None:
     """Which route fails."""
     found = cache.frame("errors_by_route", time_window())
     if found.empty:
-        nothing_in_range("No request")
+        no_rows("No request", "route")
         return
     columns = {
         "method": "Method",

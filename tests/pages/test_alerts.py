@@ -313,6 +313,17 @@ def test_history_counts_what_fired_and_offers_it_as_csv(drawn: Drawn, state: Sta
     assert any(button.proto.label.startswith("CSV") for button in page.get("download_button"))
 
 
+def test_a_history_without_alerts_is_good_only_where_rules_were_evaluated(drawn: Drawn, state: State) -> None:
+    unknown = said(drawn(show="History"))
+    put(state, [rule("HighErrorRate", moment())])
+    asked.forget()
+    known = said(drawn(show="History"))
+
+    assert "No rule was evaluated in this range" in unknown
+    assert "No alert fired" not in unknown
+    assert "No alert fired in 6 h" in known
+
+
 def test_rules_say_which_cannot_be_judged_and_which_metric_was_never_seen(drawn: Drawn, state: State) -> None:
     bad_night(state, moment())
 

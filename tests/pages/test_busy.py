@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,8 +18,9 @@ from lib.setup.base import RUNNER
 from lib.stores import Stores
 from lib.ui import cache, runtime
 from lib.ui.pages import PAGES, entry
-from tests.seed import HOUR, NOW, RULES, batch, empty_stores, fill, record
+from tests.seed import HOUR, NOW, QUIET, RULES, batch, empty_stores, fill, record
 
+CHARTED = ("", "errors", "logs", "performance", "queues", "leads", "system", "health")
 SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
 
 
@@ -66,6 +68,18 @@ def test_a_page_draws_on_a_busy_hour(url_path: str, page: AppTest) -> None:
     assert ("does not answer" in shown(test)) == (url_path == "checklists")
 
 
+@pytest.mark.parametrize("url_path", [page.url_path for page in PAGES])
+def test_a_page_on_a_quiet_hour_says_so_and_calls_nothing_good_that_was_not_seen(url_path: str, page: AppTest) -> None:
+    page.query_params["range"] = f"{QUIET.start:%Y-%m-%dT%H:%M}/{QUIET.end:%Y-%m-%dT%H:%M}"
+
+    test = drawn(page, url_path)
+
+    assert [str(e) for e in test.exception] == []
+    assert [e.value for e in test.error] == []
+    assert "0 errors in" not in shown(test)
+    assert url_path not in CHARTED or re.search(r"in this range|No data|Nothing was probed", shown(test))
+
+
 def test_the_overview_says_what_is_wrong_and_where(page: AppTest) -> None:
     test = drawn(page, "")
 
@@ -85,6 +99,23 @@ def test_errors_shows_the_last_hour_and_marks_the_new_pattern(page: AppTest) -> 
         "HaloPSA rejected lead <id>": "★ new",
         "Token refresh failed: invalid_client": "",
     }
+
+
+def test_errors_names_a_field_that_the_log_never_had(tmp_path: Path) -> None:
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.logs, DuckLogs)
+        stores.logs.write(batch([record(NOW - timedelta(minutes=3), message="Started")]))
+        cache.forget()
+        runtime.install(runtime.Runtime(Settings(data_dir=tmp_path, rules_file=RULES), stores, lambda: None))
+        test = AppTest.from_file(SHELL, default_timeout=30)
+        test.query_params["range"] = f"{HOUR.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
+        test.query_params["zone"] = "UTC"
+        test = drawn(test, "errors")
+        runtime.install(None)
+        cache.forget()
+
+    assert "**The log field route** has never been seen" in shown(test)
+    assert "0 errors in 1 h" in shown(test)
 
 
 def test_performance_shows_percentiles_in_ms_and_the_slowest_route_first(page: AppTest) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.alerts import past
+from lib.alerts import book, past
 from lib.ui import cards, clock, text
 from lib.ui.alerts import asked, state, words
-from lib.ui.panel import all_good, panel
+from lib.ui.panel import all_good, nothing_in_range, panel
 from lib.ui.time_range import time_window
 from lib.window import Window
 
@@ -22,7 +22,11 @@ def history() -> None:
     window = time_window()
     found = asked.history(window)
     if found.empty:
-        all_good(f"No alert fired in {text.span(window.length)}")
+        checked = book.evaluated_at(asked.rules())
+        if checked is None or checked < window.start:
+            nothing_in_range("No rule was evaluated")
+        else:
+            all_good(f"No alert fired in {text.span(window.length)}")
         return
     with panel(""):
         _figures(found, window)
