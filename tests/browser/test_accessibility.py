@@ -15,12 +15,13 @@ from lib.ui.pages import PAGES, Entry
 from tests import npm
 from tests.seed import NOW, empty_stores, fill
 
-from .conftest import opened
+from .conftest import opened, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.timeout(300)]
 Serve = Callable[..., AbstractContextManager[str]]
 HOURS = f"range={NOW - timedelta(hours=3):%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}&zone=UTC&refresh=Off"
 WIDE = ViewportSize(width=1440, height=1600)
+WIDTH = "Math.max(document.documentElement.scrollWidth, document.querySelector('.stMain').scrollWidth)"
 STREAMLITS_OWN = {"scrollable-region-focusable": "<pre "}
 """What axe finds and we cannot change, by its rule and how the element begins.
 
@@ -66,7 +67,8 @@ def found(page: Page) -> list[str]:
 
 
 def at(viewer: Page, url: str, charts: int = 0) -> Page:
-    """The page at an address in the light theme, with the frame's own styles and keys."""
+    """The page at an address, wide and in the light theme, with the frame's own styles and keys."""
+    viewer.set_viewport_size(WIDE)
     viewer.emulate_media(color_scheme="light")
     opened(viewer, url, charts)
     expect(viewer.locator("html")).to_have_attribute("data-halo", "light")
@@ -88,14 +90,9 @@ def test_a_page_can_be_read_and_heard_in_both_themes_and_held_in_a_hand(
 
     in_dark = found(viewer)
     viewer.set_viewport_size({"width": 390, "height": 844})
-    viewer.wait_for_timeout(300)
-    beyond = viewer.evaluate(
-        "Math.max(document.documentElement.scrollWidth, document.querySelector('.stMain').scrollWidth)"
-    )
-    viewer.set_viewport_size(WIDE)
 
     assert (in_light, in_dark) == ([], [])
-    assert beyond <= 390
+    until(lambda: viewer.evaluate(WIDTH) <= 390, viewer, within_s=10)  # tables follow a little later
 
 
 MARK = """() => { let n = 0;
