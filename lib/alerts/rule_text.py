@@ -210,6 +210,6 @@ def _scalar(value: str, *, flow: bool, indent: int = 0) -> str:
 def _reads_back(form: str, value: str, *, flow: bool) -> bool:
     try:
         node: Any = yaml.safe_load(f"{{k: {form}}}" if flow else f"k: {form}")
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: it looks like a day or a number and is none
         return False
     return bool(node == {"k": value})

@@ -17,6 +17,9 @@ from lib.yaml_reader import NOT_YAML, NodeReader, Problem, composed, not_yaml, r
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION = re.compile(r"^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?$")
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
+LONGEST_S, MOST_DIGITS = 2**63 / 1e9, 18
+"""What Prometheus can count: a longer time, or a larger number, is a slip of the hand."""
+
 _LABEL = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 _OPERATORS = (">=", "<=", "==", "!=", ">", "<")
 _TAIL = re.compile(r"^(?P<left>.*)(?P<operator>>=|<=|==|!=|>|<)[\s(]*[-+]?[\w.]+[\w.+-]*[\s)]*$", re.DOTALL)
@@ -208,14 +211,18 @@ class _Reader(NodeReader):
         if not text or not _DURATION.match(text):
             self._wrong(node, f"`{key}` must be a duration such as 30s, 5m or 1h30m")
             return 0.0
-        return sum(int(count) * _UNIT_S[unit] for count, unit in _PART.findall(text))
+        seconds = sum(float(count) * _UNIT_S[unit] for count, unit in _PART.findall(text))
+        if seconds <= LONGEST_S:
+            return seconds
+        self._wrong(node, f"`{key}` is longer than 292 years")
+        return 0.0
 
     def _number(self, fields: Mapping[str, yaml.Node], key: str) -> int:
         node = fields.get(key)
         text = str(node.value).strip() if isinstance(node, yaml.ScalarNode) else ""
-        if node is None or text.isdecimal():
+        if node is None or (text.isdecimal() and len(text) <= MOST_DIGITS):
             return int(text or 0)
-        self._wrong(node, f"`{key}` must be a whole number, 0 or more")
+        self._wrong(node, f"`{key}` must be a whole number, 0 or more, of at most {MOST_DIGITS} digits")
         return 0
 
     def _strings(self, fields: Mapping[str, yaml.Node], key: str) -> dict[str, str]:

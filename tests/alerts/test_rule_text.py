@@ -47,6 +47,8 @@ def changed(changes: dict[Path, str], text: str = ENTRY) -> list[str]:
         ({("annotations", "summary"): ""}, ['-  summary: "x {{ $value }}"']),
         ({("annotations", "runbook_url"): "https://x/#y"}, ["+  runbook_url: https://x/#y"]),
         ({("expr",): "a\n> 6"}, ["-expr: >-", "-  sum(a)", "-  > 5", "+expr: |-", "+  a", "+  > 6"]),
+        ({("annotations", "summary"): "2026-13-45"}, ['-  summary: "x {{ $value }}"', "+  summary: '2026-13-45'"]),
+        ({("annotations", "summary"): "9" * 5000}, ['-  summary: "x {{ $value }}"', f"+  summary: '{'9' * 5000}'"]),
         ({("for",): "5m"}, []),
     ],
 )  # fmt: skip
