@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ import stamina
 import urllib3
 
 from lib import notes
+from lib.alarms import Alarms
 from lib.breaker import Breaker
 from lib.errors import QueryError, SourceRejected, SourceUnavailable
 from lib.metrics.prometheus_refusal import NAME, GaveUp, PassingFault, refusal
@@ -28,6 +28,7 @@ ATTEMPTS = 3
 WORTH_TRYING_S = 0.5
 """A question is not asked again when less time than this is left."""
 
+_ALARMS = Alarms()
 _BLOCK = 65_536
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 
@@ -119,11 +120,8 @@ def _wait(error: Exception, deadline: float) -> bool | float:
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
     """The whole body. An alarm ends a read that would outlast the deadline: the socket's own time-out starts anew with each byte."""
-    alarm = threading.Timer(max(deadline - time.monotonic(), 0), _cut, (answer,))
-    alarm.daemon = True
-    alarm.start()
     parts, size = [], 0
-    try:
+    with closing(answer), _ALARMS.at(deadline, lambda: _cut(answer)):
         while part := answer.raw.read1(_BLOCK, decode_content=True):
             parts.append(part)
             size += len(part)
@@ -131,9 +129,6 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
                 raise QueryError(
                     f"the answer is larger than {LARGEST_ANSWER // 1_000_000} MB: choose a shorter range or fewer series"
                 )
-    finally:
-        alarm.cancel()
-        answer.close()
     if time.monotonic() >= deadline:
         raise requests.Timeout
     return b"".join(parts)

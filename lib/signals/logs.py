@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -35,11 +37,12 @@ def log_counts(
     stores: Stores, window: Window, *, lucene: str = "", levels: tuple[str, ...] = ()
 ) -> dict[str, int | None]:
     """How many records the filter leaves (`found`) of those in the window (`every`); None while the store is empty."""
-    if stores.logs.oldest() is None:
-        return {"found": None, "every": None}
-    found = stores.logs.count(_query(window, lucene, levels))
-    filtered = bool(lucene.strip() or levels)
-    return {"found": found, "every": stores.logs.count(LogQuery(window)) if filtered else found}
+    queries = [_query(window, lucene, levels)]
+    if lucene.strip() or levels:
+        queries.append(LogQuery(window))
+    counts: list[Callable[[], Any]] = [partial(stores.logs.count, query) for query in queries]
+    oldest, *found = stores.at_once(stores.logs.oldest, *counts)
+    return {"found": None, "every": None} if oldest is None else {"found": found[0], "every": found[-1]}
 
 
 def log_levels(stores: Stores, window: Window, *, lucene: str = "", levels: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -73,8 +76,8 @@ def log_patterns(
     """Normalised texts of the records found, most first: `pattern_id`, `pattern`, `level`, `records`, `share` (0-1),
     `last_seen` (UTC), `trend` (list of counts, even buckets). None: no rows, same columns."""
     query = _query(window, lucene, levels)
-    found = stores.logs.patterns(query, limit)
-    total = float(stores.logs.totals(query)["records"].sum())
+    found, counted = stores.at_once(lambda: stores.logs.patterns(query, limit), lambda: stores.logs.totals(query))
+    total = float(counted["records"].sum())
     found["share"] = found["records"] / total if total else found["records"].astype("float64")
     found["trend"] = mini_trends(stores, query, found["pattern_id"])
     return found[["pattern_id", "pattern", "level", "records", "share", "last_seen", "trend"]]

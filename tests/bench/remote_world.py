@@ -77,10 +77,10 @@ class Remote:
         """The longest of the searches and PromQL questions, each sent alone by a plain client, its best time."""
         return max(_best(send, best_of) for sent in self.requests for send in sent.parts)
 
-    def together_s(self, best_of: int = 3) -> float:
+    def together_s(self) -> float:
         """All requests begun at once by a plain client with as many threads as the product has."""
         with ThreadPoolExecutor(MOST) as pool:
-            return _best(lambda: list(pool.map(lambda sent: sent.whole(), self.requests)), best_of)
+            return _best(lambda: list(pool.map(lambda sent: sent.whole(), self.requests)), 1)
 
     def questions(self) -> int:
         """How many searches and PromQL questions there were in the requests."""

@@ -96,20 +96,21 @@ def test_a_page_on_servers_takes_little_more_than_its_bare_requests_and_its_own_
     hours: int, embedded: Stores, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = Window(END - timedelta(hours=hours), END)
-    found: dict[str, Round] = {}
+    found = {}
     for url_path in ASKING:
         asked = _asked_by(url_path, window, remote.stores, tmp_path, monkeypatch)
-        rounds = [_page_round(asked, turn, embedded, remote, tmp_path) for turn in range(1, 6)]
-        found[url_path] = Round(*(min(column) for column in zip(*rounds, strict=True)))
+        found[url_path] = [_page_round(asked, turn, embedded, remote, tmp_path) for turn in range(1, 8)]
+    of_limit = {url_path: statistics.median(round.of_limit for round in rounds) for url_path, rounds in found.items()}
 
     print(
         f"\n{hours} h, ms: page on servers, embedded; bare: slowest, together; own work; requests, questions; of the limit"
     )
-    for url_path, best in found.items():
+    for url_path, rounds in found.items():
+        best = Round(*(min(column) for column in zip(*rounds, strict=True)))
         times = " ".join(f"{s * 1000:6.0f}" for s in best[:5])
-        print(f"{url_path or 'overview':12s}{times} {best.requests:4d} {best.questions:4d}  {best.of_limit:.2f} "
+        print(f"{url_path or 'overview':12s}{times} {best.requests:4d} {best.questions:4d}  {of_limit[url_path]:.2f} "
               f"({best.page_s / best.slowest_s:.1f} times its slowest request)")  # fmt: skip
-    assert max(best.of_limit for best in found.values()) <= 1
+    assert max(of_limit.values()) <= 1
 
 
 class Round(NamedTuple):

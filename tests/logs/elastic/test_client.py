@@ -15,6 +15,7 @@ import pytest
 from lib import notes
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
 from lib.logs.elastic.client import Access, Connection, Pauses, reason_of
+from lib.logs.elastic.wire import Json
 from tests import fault_server as faults
 from tests.certificates import self_signed
 from tests.fault_server import Fault, FaultServer, Seen
@@ -86,6 +87,16 @@ def test_a_hiccup_is_asked_again_after_a_growing_pause(
 
     assert connection.search(SEARCH)[0]["hits"]["total"]["value"] == 3
     assert clock.slept == [0.4, 0.8]
+
+
+def test_half_a_surrogate_pair_in_a_record_costs_no_answer(server: FaultServer, connection: Connection) -> None:
+    body = rb'{"responses": [{"hits": {"total": {"value": 1}, "hits": [{"_source": {"message": "\ud800"}}]}, "_shards": {}}]}'
+    server.says(MSEARCH, faults.answer(body, 200, "application/json", {"x-elastic-product": "Elasticsearch"}))
+
+    (whole,) = connection.search(SEARCH)
+
+    assert whole["hits"]["hits"][0]["_source"] == {"message": "\ud800"}
+    assert Json().dumps({"message": "\ud800"}) == b'{"message":"\xed\xa0\x80"}'
 
 
 def test_a_cluster_that_stays_down_is_left_alone_for_longer_and_longer(
