@@ -1,5 +1,7 @@
 """Hand-over: what the next shift has to know, since a person last took over."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -75,7 +77,7 @@ def body() -> None:
         st.button("I have read this: take over", icon=":material/how_to_reg:", key="take_over", type="primary",
                   help="Your next hand-over begins here. It is recorded.", on_click=handover.mark_read,
                   args=(window.end,))  # fmt: skip
-        st.download_button("Markdown", lambda: handover.report(found), handover.report_name(found), "text/markdown",
+        st.download_button("Markdown", partial(handover.report, found, clock.display_zone()), handover.report_name(found), "text/markdown",
                            icon=":material/download:", key="report", on_click="ignore")  # fmt: skip
     st.caption(f"From {clock.stamp(window.start)} to {clock.stamp(window.end)}. {remark}")
     for words in found.silent:

@@ -77,9 +77,9 @@ def _told(start: datetime, end: datetime, zone: str) -> tuple[tuple[pd.DataFrame
 cache.others.append(_told.clear)
 
 
-def report(found: Story) -> bytes:
-    """The hand-over as a Markdown file, on the viewer's clock."""
-    return markdown(found, clock.display_zone()).encode()
+def report(found: Story, zone: str) -> bytes:
+    """The hand-over as a Markdown file, on the clock of the zone."""
+    return markdown(found, zone).encode()
 
 
 def report_name(found: Story) -> str:

@@ -139,9 +139,10 @@ def _whole(row: pd.Series[Any]) -> None:
     st.code(text.visible(written), language="json", wrap_lines=True)
 
 
-def localised(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its UTC times on the viewer's clock."""
-    zone = clock.display_zone()
+def localised(frame: pd.DataFrame, zone: str = "") -> pd.DataFrame:
+    """The frame with its UTC times on the viewer's clock, or that of a `zone`: a file that is made when it is clicked for
+    knows no viewer any more."""
+    zone = zone or clock.display_zone()
     times = {c: frame[c].dt.tz_convert(zone) for c in frame.columns if isinstance(frame[c].dtype, pd.DatetimeTZDtype)}
     return frame.assign(**times)
 

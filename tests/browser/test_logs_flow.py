@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -110,3 +112,17 @@ def test_nothing_is_beyond_the_edge_of_a_narrow_screen(served: str, visit: Visit
 
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
     assert {entry.url_path for entry in PAGES} >= {"logs", "explore"}
+
+
+def test_a_file_has_the_times_of_the_viewer_who_clicked_for_it(served: str, visit: Visit, page: Page) -> None:
+    """The browser is in Berlin, the server and its team are not."""
+    visit(f"{served}/logs?range=1h&refresh=Off", charts=1)
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV, 24 rows").click()
+
+    offset = datetime.now(ZoneInfo("Europe/Berlin")).strftime("%z")
+    rows = list(csv.DictReader(Path(saved.value.path()).read_text(encoding="utf-8-sig").splitlines()))
+    assert saved.value.suggested_filename.endswith("_Europe-Berlin.csv")
+    assert len(rows) == 24
+    assert {row["ts"][-6:] for row in rows} == {f"{offset[:3]}:{offset[3:]}"}

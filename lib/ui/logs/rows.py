@@ -14,7 +14,7 @@ import streamlit as st
 from lib import signals
 from lib.errors import SourceError
 from lib.signals.logs import MOST_EXPORTED
-from lib.ui import cache, cards, runtime, text
+from lib.ui import cache, cards, clock, runtime, text
 from lib.ui.logs import search, state
 from lib.ui.logs.fields import inside
 from lib.ui.panel import filtered_out, nothing_in_range
@@ -166,7 +166,7 @@ def _downloads(window: Window, filters: dict[str, Any], total: int) -> None:
     held = min(total, MOST_EXPORTED)
     capped = f"The newest {text.number(held)} of {text.number(total)} records" if total > held else "All records found"
     for label, name, kind, form in (
-        ("CSV", "csv", "text/csv", as_csv),
+        ("CSV", "csv", "text/csv", partial(as_csv, zone=clock.display_zone())),
         ("JSON lines", "jsonl", "application/x-ndjson", as_lines),
     ):
         st.download_button(
@@ -186,9 +186,9 @@ def _file(form: Callable[[pd.DataFrame], bytes], window: Window, filters: dict[s
     return form(_exported(window, filters))
 
 
-def as_csv(found: pd.DataFrame) -> bytes:
-    """The records as CSV, times on the viewer's clock, formulas made harmless."""
-    return text.csv_bytes(cards.localised(found))
+def as_csv(found: pd.DataFrame, zone: str) -> bytes:
+    """The records as CSV, times on the clock of the zone, formulas made harmless."""
+    return text.csv_bytes(cards.localised(found, zone))
 
 
 def as_lines(found: pd.DataFrame) -> bytes:
