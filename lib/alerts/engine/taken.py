@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -32,6 +32,15 @@ class RuleSource(Protocol):
 
     def rules(self) -> list[dict[str, Any]]:
         """The rule groups as /api/v1/rules has them. Raises SourceError."""
+
+
+class _Theirs(NamedTuple):
+    """A rule as the server tells it: whether it was evaluated well, its open alerts, its row."""
+
+    rule: Rule
+    well: bool
+    episodes: list[Episode]
+    figures: RuleFigures
 
 
 class Taken:
@@ -69,7 +78,7 @@ class Taken:
             return
         now = self._clock()
         groups = self._source.rules() if self._source is not None else []
-        rules = {taken_key(rule): (rule, told) for rule, told in _rules(groups)}
+        rules = _read(groups, now)
         found, told = self._differences(rules, now)
         token, self._token = self._token, 0  # what fails may be there none the less: then it is read again
         with self._state.writing() as session:
@@ -95,7 +104,7 @@ class Taken:
     def _write(
         self,
         session: Session,
-        rules: Mapping[str, tuple[Rule, Any]],
+        rules: Mapping[str, _Theirs],
         found: Found,
         told: Sequence[Told],
         *,
@@ -103,17 +112,17 @@ class Taken:
     ) -> None:
         changed = {one.change.episode.fingerprint for one in told if one.change.episode is not None}
         newer = [item for mark, item in found.items() if mark not in changed and mark in self._open]
-        figures = {key: _figures(rule, said, now) for key, (rule, said) in rules.items()}
+        figures = {key: theirs.figures for key, theirs in rules.items()}
         self._book.write(session, Batch(told, newer, figures))
         self._book.forget_rules(session, self._rules - set(rules))
         self._rules = set(rules)
         self._dispatch(session, now)
 
-    def _differences(self, rules: Mapping[str, tuple[Rule, dict[str, Any]]], now: datetime) -> tuple[Found, list[Told]]:
+    def _differences(self, rules: Mapping[str, _Theirs], now: datetime) -> tuple[Found, list[Told]]:
         found: Found = {}
         told: list[Told] = []
-        for key, (rule, said) in rules.items():
-            for episode in _episodes(said, now):
+        for key, (rule, _, episodes, _) in rules.items():
+            for episode in episodes:
                 mark = episode.fingerprint
                 before = self._open.get(mark)
                 after = _continued(before[1] if before else None, episode, now)
@@ -127,7 +136,7 @@ class Taken:
                 continue
             key = self._keys[mark]
             there = rules.get(key)
-            if there is not None and there[1].get("health") != "ok":
+            if there is not None and not there.well:
                 found[mark] = (rule, episode)
                 continue
             told.append(Told(key, rule, self._ended(episode, now)))
@@ -148,15 +157,19 @@ def _continued(before: Episode | None, episode: Episode, now: datetime) -> Episo
     return replace(episode, fired_at=max(fired, episode.active_at))
 
 
-def _rules(groups: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Rule, dict[str, Any]]]:
-    """Every alert rule as the server has it. Raises SourceRejected for an answer in another form."""
+def _read(groups: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, _Theirs]:
+    """Every alert rule as the server has it, by key. Raises SourceRejected for an answer in another form."""
     try:
-        for group in groups:
-            for said in group["rules"]:
-                if said.get("type") == "alerting":
-                    yield _rule(said, str(group["name"]), float(group.get("interval", 0))), said
+        found = [
+            _Theirs(
+                _rule(said, str(group["name"]), float(group.get("interval", 0))), said.get("health") == "ok",
+                list(_episodes(said, now)), _figures(str(said["name"]), said, now),
+            )
+            for group in groups for said in group["rules"] if said.get("type") == "alerting"
+        ]  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceRejected(f"its rules are not in Prometheus' form ({type(error).__name__})", NAME) from None
+    return {taken_key(theirs.rule): theirs for theirs in found}
 
 
 def _rule(said: Mapping[str, Any], group: str, interval_s: float) -> Rule:
@@ -179,11 +192,11 @@ def _episodes(said: Mapping[str, Any], now: datetime) -> Iterator[Episode]:
         )  # fmt: skip
 
 
-def _figures(rule: Rule, said: Mapping[str, Any], now: datetime) -> RuleFigures:
+def _figures(name: str, said: Mapping[str, Any], now: datetime) -> RuleFigures:
     health = _HEALTH.get(str(said.get("health")), Health.UNKNOWN)
     at = _moment(said.get("lastEvaluation"), now)
     state = RuleState(health=health, reason=str(said.get("lastError") or ""), ever_seen=True, last_eval=at)
-    return RuleFigures(rule.name, state, float(said.get("evaluationTime") or 0) * 1000, 0)
+    return RuleFigures(name, state, float(said.get("evaluationTime") or 0) * 1000, 0)
 
 
 def _moment(text: Any, now: datetime) -> datetime:

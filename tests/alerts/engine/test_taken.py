@@ -127,10 +127,25 @@ def test_when_it_is_no_longer_asked_what_was_taken_ends(world: World) -> None:
         assert session.scalars(select(RuleStateRow)).all() == []
 
 
-def test_an_answer_in_another_form_is_refused_and_changes_nothing(world: World) -> None:
+@pytest.mark.parametrize("odd", [{"name": "g"}, {"name": "g", "rules": ["x"]}, {"name": "g", "rules": None}, "x", None])
+def test_an_answer_in_another_form_is_refused_and_changes_nothing(world: World, odd: Any) -> None:
     world.server.says("firing")
     world.turn()
-    world.server.rules = lambda: [{"name": "g"}]  # type: ignore[method-assign]
+    world.server.rules = lambda: [odd]  # type: ignore[method-assign]
+
+    with pytest.raises(SourceRejected):
+        world.turn()
+    assert world.states() == ["firing"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"state": "firing"}, {"state": "firing", "labels": None}, {"state": "firing", "labels": ["a"]}, "firing", None],
+)
+def test_an_alert_in_another_form_is_refused_and_changes_nothing(world: World, odd: Any) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.server.alerts.append(odd)
 
     with pytest.raises(SourceRejected):
         world.turn()
