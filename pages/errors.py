@@ -13,6 +13,9 @@ from lib.ui.table import go_to
 from lib.ui.time_range import time_window
 
 PATTERN = "pattern_id"
+SHORT = 8
+"""A stack of more lines than this scrolls in a box of its own."""
+
 LEVEL_COLOURS = {"ERROR": charts.severity_colour("critical"), "WARN": charts.severity_colour("warning")}
 
 
@@ -77,7 +80,7 @@ def samples(pattern_id: str) -> None:
     record = found.iloc[0] if chosen is None else found.loc[chosen.name]
     st.caption("Newest record of the pattern" if chosen is None else "Chosen record")
     whole = record["stack"] or record["error"] or record["message"]
-    st.code(text.visible(whole), language=None, wrap_lines=True, height=220)
+    st.code(text.visible(whole), language=None, wrap_lines=True, height=220 if whole.count("\n") > SHORT else "content")
     st.code(text.visible(record["fields"]), language="json", wrap_lines=True)
     link("logs", "Its records on the Logs page", address_of_pattern(pattern_id), icon=":material/search:")
 

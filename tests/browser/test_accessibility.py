@@ -140,3 +140,14 @@ def test_the_keys_are_told_by_a_question_mark(viewer: Page, seeded: str) -> None
     viewer.keyboard.press("?")
 
     expect(viewer.get_by_text("next and previous error, on Errors and Logs")).to_be_visible()
+
+
+def test_a_button_that_cannot_be_pressed_yet_can_still_be_read_in_the_dark(viewer: Page, seeded: str) -> None:
+    at(viewer, f"{seeded}/alert-test?{HOURS}")
+    viewer.emulate_media(color_scheme="dark")
+    expect(viewer.locator("html")).to_have_attribute("data-halo", "dark")
+
+    send = viewer.get_by_role("button", name="Send [TEST]")
+
+    expect(send).to_be_disabled()
+    assert send.evaluate("one => getComputedStyle(one).color") != "rgb(15, 20, 26)"
