@@ -9,8 +9,8 @@ from typing import Any
 from lib.errors import SourceError, SourceRejected
 
 Line = dict[str, Any]
-UNDER_WAY = 2
-"""Requests at a time: one may be long, and the next need not wait for it."""
+UNDER_WAY = 4
+"""Requests at a time: the work on one's answers need not wait for another that is long."""
 
 MOST_LINES = 64
 """Lines of a joined request, two a search: its answer comes when the slowest of them is done."""
