@@ -43,4 +43,4 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.selectbox("What", ("", *audit.ACTIONS), key="audit_action", bind="query-params",
                  format_func=lambda action: action or "anything")  # fmt: skip
     st.text_input("On what", key="audit_text", bind="query-params", max_chars=80, placeholder="or in the details")
-live(body)
+live(body, analysis=True)

@@ -145,4 +145,4 @@ def body() -> None:
 
 
 st.title("Capacity", anchor=False)
-live(body)
+live(body, analysis=True)

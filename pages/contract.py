@@ -103,4 +103,4 @@ def body() -> None:
 
 
 st.title("Contract", anchor=False)
-live(body)
+live(body, analysis=True)

@@ -86,4 +86,4 @@ def body() -> None:
 
 
 st.title("Explore", anchor=False)
-live(body)
+live(body, analysis=True)

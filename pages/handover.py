@@ -100,4 +100,4 @@ def body() -> None:
 
 
 st.title("Hand-over", anchor=False)
-live(body)
+live(body, analysis=True)

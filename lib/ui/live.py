@@ -12,10 +12,11 @@ from lib.ui.how_asked import how_asked
 UPDATED = "_updated_at"
 
 
-def live(body: Callable[[], None]) -> None:
+def live(body: Callable[[], None], *, analysis: bool = False) -> None:
     """Draws a page's body now and at every refresh, as one fragment: zoom, sort, selection and open rows stay.
 
-    Works as a call and as a decorator. A range that a chart set redraws the frame too, so that its controls agree.
+    A page of `analysis` is read at leisure: it is refreshed only where the viewer chose how often. A range that a chart
+    set redraws the frame too, so that its controls agree.
     """
 
     page = body.__code__.co_filename
@@ -32,4 +33,4 @@ def live(body: Callable[[], None]) -> None:
 
     refreshed.__qualname__ = f"live.{body.__module__}.{body.__qualname__}"
     time_range.changed_inside_fragment()
-    st.fragment(refreshed, run_every=time_range.refresh_s())()
+    st.fragment(refreshed, run_every=time_range.refresh_s(analysis=analysis))()

@@ -13,8 +13,10 @@ from lib.window import DAY, Window, parse_duration
 
 DEFAULT = "6h"
 RANGE, REFRESH, PAUSED, COMPARE = "range", "refresh", "paused", "compare"
-REFRESHES = {"Off": None, "10s": 10, "30s": 30, "1m": 60, "5m": 300, "15m": 900}
-DEFAULT_REFRESH = "30s"
+DEFAULT_REFRESH = "Auto"
+REFRESHES = {DEFAULT_REFRESH: 30, "Off": None, "10s": 10, "30s": 30, "1m": 60, "5m": 300, "15m": 900}
+"""In seconds. The default is for pages that show what goes on; those of analysis stay as they are."""
+
 LONGEST = 60
 """Characters of a typed range."""
 
@@ -45,9 +47,12 @@ def compare_window() -> Window | None:
     return time_window().previous() if compares() else None
 
 
-def refresh_s() -> int | None:
-    """Seconds between two refreshes; None while off or paused."""
-    return None if is_paused() else REFRESHES.get(_state(REFRESH, DEFAULT_REFRESH))
+def refresh_s(*, analysis: bool = False) -> int | None:
+    """Seconds between two refreshes; None while off or paused, and on a page of analysis unless the viewer chose some."""
+    choice = _state(REFRESH, DEFAULT_REFRESH)
+    if is_paused() or (analysis and choice == DEFAULT_REFRESH):
+        return None
+    return REFRESHES.get(choice)
 
 
 def is_paused() -> bool:

@@ -18,6 +18,7 @@ def framed() -> None:
     range_controls.controls()
     window, before = tr.time_window(), tr.compare_window()
     st.session_state["seen"] = (window, before, tr.refresh_s(), tr.label(), tr.problem())
+    st.session_state["analysis"] = tr.refresh_s(analysis=True)
 
 
 def frame(**address: str) -> AppTest:
@@ -93,3 +94,4 @@ def test_every_refresh_of_the_menu_is_understood() -> None:
     for choice, seconds in REFRESHES.items():
         at.selectbox(key="refresh").set_value(choice).run()
         assert seen(at)[2] == seconds
+        assert at.session_state["analysis"] == (None if choice == "Auto" else seconds)
