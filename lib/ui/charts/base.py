@@ -164,7 +164,8 @@ def _still_filling(figure: Figure, index: pd.DatetimeIndex, window: Window) -> F
     shade = {"type": "rect", "xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1, "layer": "below"}
     figure["layout"]["shapes"].append({**shade, "fillcolor": f"{MUTED}/0.25", "line": {"width": 0}})
     word = {"text": "so far", "showarrow": False, "xref": "x", "x": end, "xanchor": "right", "yref": "paper", "y": 1}
-    figure["layout"]["annotations"].append({**word, "yanchor": "top", "font": {"color": MUTED, "size": 11}})
+    on_bars = {"bgcolor": f"{BACKGROUND}/0.8", "font": {"color": MUTED, "size": 11}}
+    figure["layout"]["annotations"].append({**word, "yanchor": "top", **on_bars})
     return figure
 
 
