@@ -9,8 +9,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lib import notes
 from lib.checklists.model import Evidence, Verdict
 from lib.collect.cadence import Clock, utc_now
+from lib.notes import Question
 
 FRESH = timedelta(seconds=60)
 AT_ONCE, MOST_KEPT = 2, 200
@@ -19,10 +21,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found when; asked again once it is older than FRESH."""
+    """What was found when, and how the stores were asked for it; asked again once it is older than FRESH."""
 
     evidence: Evidence
     at: datetime
+    questions: tuple[Question, ...] = ()
 
 
 class Gatherer:
@@ -51,7 +54,7 @@ class Gatherer:
             self._found.clear()
 
     def _ask(self, question: Hashable, ask: Callable[[], Evidence]) -> None:
-        with self._turn:
+        with self._turn, notes.questions() as put:
             try:
                 evidence = ask()
             except Exception:  # noqa: BLE001 - the outermost frame of the thread: its page must hear of it
@@ -59,6 +62,6 @@ class Gatherer:
                 evidence = Evidence("", None, "", "", Verdict.NO_DATA, "the evidence itself failed: see the log")
         with self._lock:
             self._asking.discard(question)
-            self._found[question] = Found(evidence, self._clock())
+            self._found[question] = Found(evidence, self._clock(), tuple(put))
             while len(self._found) > MOST_KEPT:
                 self._found.popitem(last=False)

@@ -55,12 +55,13 @@ def panel(title: str, help: str | None = None, *, height: int = 0, query: str = 
             cache.asked.reset(token)
             _title.reset(named)
             loading.empty()
-        _collect(title, questions)
+        collect(title, questions)
         _say_stale(questions)
         _say_notes(questions)
 
 
-def _collect(title: str, questions: list[cache.Asked]) -> None:
+def collect(title: str, questions: list[cache.Asked]) -> None:
+    """Has the page list how a card was asked; a card of a panel does so by itself."""
     collected = of_page.get()
     if collected is not None:
         collected += [(title, question) for question in questions]

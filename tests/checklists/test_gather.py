@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from lib.checklists.evidence import collect
 from lib.checklists.gather import Gatherer
 from lib.checklists.model import Evidence, Verdict
+from lib.window import DAY, Window
 from tests.checklists.world import NOW, SEEN
+from tests.seed import empty_stores, fill
 
 
 class Source:
@@ -55,6 +59,17 @@ def until(gatherer: Gatherer, source: Source, moment: datetime) -> int:
     while (found := gatherer.latest("q", source)) is None or found.at != moment:
         pass
     return source.asked
+
+
+def test_what_the_stores_were_asked_for_it_is_kept_with_it(tmp_path: Path) -> None:
+    gatherer, day = Gatherer(lambda: NOW), Window(NOW - DAY, NOW)
+    with empty_stores(tmp_path) as stores:
+        fill(stores)
+        while (found := gatherer.latest("q", lambda: collect("queue_depths", stores, day, None, {}))) is None:
+            pass
+
+    assert {put.source for put in found.questions} == {stores.metrics.name}
+    assert any("queue_size" in put.text for put in found.questions)
 
 
 def test_an_evidence_that_breaks_is_no_data_and_says_so() -> None:

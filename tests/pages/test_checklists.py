@@ -17,6 +17,7 @@ from lib import wiring
 from lib.checklists import deeds, definition, gather, questions, runs, versions
 from lib.checklists.model import Evidence, Run
 from lib.identity.roles import Actor
+from lib.notes import Question
 from lib.settings import Settings
 from lib.state.database import State
 from lib.ui import cache, clock, identity, runtime
@@ -105,6 +106,19 @@ def test_an_item_shows_its_evidence_as_text_and_who_ticked_it(drawn: Drawn, open
     assert (row(page)["done"], row(page)["badge"]) == (True, "")
     assert row(page)["told"].startswith("boris@example.com ticked") and "“<b>fine</b>”" in row(page)["told"]
     assert "as it stood" in said(page)
+
+
+def test_the_page_lists_how_its_evidence_was_asked(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = Question("metrics (embedded)", "max(queue_size)", 1.5, 3)
+    monkeypatch.setattr(Known, "latest", lambda *_: gather.Found(SEEN, datetime.now(UTC), (put,)))
+    page = drawn(BORIS)
+    page.session_state["how_asked"] = True
+
+    whole(page.run())
+
+    asked = next(table.value for table in page.dataframe if {"card", "question"} <= set(table.value.columns))
+    assert len(asked) == 5 and TITLE in set(asked["card"])
+    assert set(asked["question"]) == {"max(queue_size)"}
 
 
 def test_an_item_that_was_ticked_before_anything_was_collected_says_so_and_shows_what_is_seen_now(

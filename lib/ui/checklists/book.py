@@ -145,10 +145,21 @@ def found(run: Run, item: RunItem) -> Found | None:
 
 def evidence_of(run: Run, item: RunItem) -> Evidence | None:
     """What is seen of an item now; None where nothing is (yet), or its run is over."""
-    if not item.item.evidence or is_over(run, clock.now()):
-        return None
-    newest = found(run, item)
+    newest = _newest(run, item)
     return newest.evidence if newest is not None else None
+
+
+def asked(run: Run, item: RunItem) -> list[cache.Asked]:
+    """How the evidence that is seen now was asked for; none where nothing is seen (yet), or its run is over."""
+    newest = _newest(run, item)
+    if newest is None:
+        return []
+    took_ms = sum(question.took_ms for question in newest.questions)
+    return [cache.Asked(item.item.evidence, run.window, newest.at, took_ms, questions=newest.questions)]
+
+
+def _newest(run: Run, item: RunItem) -> Found | None:
+    return None if not item.item.evidence or is_over(run, clock.now()) else found(run, item)
 
 
 def kept(item: RunItem) -> Evidence | None:

@@ -8,6 +8,7 @@ from lib.checklists.model import Checklist
 from lib.checklists.versions import History
 from lib.identity.roles import Role
 from lib.ui.checklists import acts, book, edit, past, report, run
+from lib.ui.how_asked import how_asked
 from lib.ui.identity import actor
 
 
@@ -55,5 +56,6 @@ def _run(checklist: Checklist) -> None:
     if book.day() is not None:
         st.button("Back to the current run", on_click=book.open_day, args=(None,), icon=":material/arrow_back:")
     acts.dialogs(found.id)
-    run.board(found.id)
-    report.buttons(found)
+    with how_asked():
+        run.board(found.id)
+        report.buttons(found)

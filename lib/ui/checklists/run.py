@@ -13,7 +13,7 @@ from lib.ui.checklists import acts, book, box, words
 from lib.ui.checklists.words import RUNS
 from lib.ui.links import link_over
 from lib.ui.pages import PAGES, entry
-from lib.ui.panel import panel
+from lib.ui.panel import collect, panel
 
 EVERY_S = 3.0
 """So soon one sees what others did."""
@@ -85,6 +85,7 @@ def _signed(run: Run, now: datetime) -> None:
 
 def _item(run: Run, one: RunItem, now: datetime) -> None:
     evidence = _evidence(run, one)
+    collect(one.item.title, book.asked(run, one))
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"check_line_{one.item.key}"):
         box.box(run, one, now)
         if not (book.is_over(run, now) or run.signed_by):
