@@ -46,8 +46,8 @@ def test_what_people_see_writes_nothing_but_by_a_deed(file: Path) -> None:
 
 
 def test_the_tables_that_people_write_are_changed_in_deeds_alone() -> None:
-    """A deed is done by `audit.act`; there is no second place that does one."""
+    """A deed is done by `audit.act`: in one place of the product, and by the people that the demo makes up."""
     doers = {str(file.relative_to(ROOT)) for file in FILES for name, call in calls(file)
              if name == "act" and isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "audit"}  # fmt: skip
 
-    assert doers == {"lib/ui/identity.py"}
+    assert doers == {"lib/ui/identity.py", "lib/demo_people.py"}

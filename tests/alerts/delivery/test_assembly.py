@@ -122,7 +122,7 @@ def test_only_a_channels_own_settings_change_its_digest_and_no_secret_is_in_it(
         ("SLACK_WEBHOOK_URL", "canary", "https://"),
         ("HALO_OPS_ALERT_HOSTS", "https://hooks.example.com", "host name"),
         ("HALO_OPS_PUBLIC_URL", "javascript:alert(1)", "http"),
-        ("HALO_OPS_DEADMAN_MINUTES", "0", "greater"),
+        ("HALO_OPS_DEADMAN_MINUTES", "0", "from 1 to 1440"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_the_start(
