@@ -93,10 +93,10 @@ def test_the_keys_n_and_N_go_from_error_to_error(served: str, visit: Visit, poll
     page.keyboard.press("n")
     poll(lambda: "record=" in page.url)
     first = page.url.partition("record=")[2]
-    expect(page.get_by_text("gave up after 11 s").first).to_be_visible()
+    expect(page.get_by_text("gave up after 11 s").locator("visible=true").first).to_be_visible()
     page.keyboard.press("n")
     poll(lambda: page.url.partition("record=")[2] not in ("", first))
-    expect(page.get_by_text("gave up after 10 s").first).to_be_visible()
+    expect(page.get_by_text("gave up after 10 s").locator("visible=true").first).to_be_visible()
 
     expect(page.get_by_role("button", name="Previous error (N)")).to_be_enabled()
     page.keyboard.press("N")
