@@ -93,9 +93,8 @@ def _equal(node: Term | Phrase, field: str, kind: Kind) -> Sql:
     if not is_number(node.value):
         return same
     number = Sql("coalesce(") + _as_number(field) + Sql("= CAST(? AS DOUBLE), FALSE)", (node.value,))
-    if isinstance(node, Phrase):  # in quotes a text is compared as a text; a number has no other spelling to be
-        number = Sql("(") + _is_numeric(field) + "AND " + number + ")"
-    return Sql("(") + same + "OR " + number + ")"
+    # a text is compared as a text, however much it looks like a number; a number has no other spelling to be
+    return Sql("(") + same + "OR (" + _is_numeric(field) + "AND " + number + "))"
 
 
 def _as_number(field: str) -> Sql:

@@ -159,7 +159,7 @@ def _leaf(node: Term | Phrase | Wildcard | Range | Exists, field: str, value: An
     if kind is Kind.NUMBER:
         return bool(value == float(node.value))
     same = value == node.value
-    if kind is Kind.JSON and isinstance(node, Term) and is_number(node.value) and is_number(value):
+    if kind is Kind.JSON and is_number(node.value) and isinstance(value, _Number):
         return same or float(value) == float(node.value)
     return bool(same)
 

@@ -82,6 +82,14 @@ def test_a_number_in_quotes_is_a_number_where_the_field_holds_numbers(
     assert embedded.count(query) == remote.count(query) > 0
 
 
+def test_a_text_that_looks_like_a_number_is_a_text(embedded: DuckLogs, remote: Indices) -> None:
+    """Regression: the embedded store took "5.0" for a 5."""
+    five, other = (LogQuery(SPAN, lucene=text) for text in ("context.n:5", r"context.n:5.0"))
+
+    assert embedded.count(five) == remote.count(five) > 0
+    assert embedded.count(other) == remote.count(other) > 0
+
+
 @given(st.lists(queries, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indices, texts: list[str]) -> None:
