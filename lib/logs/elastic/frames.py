@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 def totals(rows: Sequence[Row], asked: Question, measures: Sequence[str]) -> pd.DataFrame:
     """The answer to `LogStore.totals`."""
-    keys = _keys(asked)
+    keys = asked.keys
     dtypes = answers.keyed(asked.by, asked.step is not None, {name: answers.MEASURE_DTYPES[name] for name in measures})
     found, group = _grouped({name: [row[name] for row in rows] for name in keys}, len(rows), asked)
     for name in measures:
@@ -37,7 +37,7 @@ def latencies(columns: Mapping[str, Sequence[Any]], asked: Question) -> Columns:
     A group without a request is left out: the first came after the buckets to look in were known.
     """
     rows = len(columns["bucket"])
-    found, group = _grouped({name: columns[name] for name in (*_keys(asked), "bucket")}, rows, asked)
+    found, group = _grouped({name: columns[name] for name in (*asked.keys, "bucket")}, rows, asked)
     size = len(found["bucket"])
     largest = np.full(size, -np.inf)
     np.maximum.at(largest, group, np.array(columns["max_ms"], dtype="float64"))
@@ -47,7 +47,7 @@ def latencies(columns: Mapping[str, Sequence[Any]], asked: Question) -> Columns:
     }  # fmt: skip
     if not size:
         return found
-    starts = group_starts([found[name] for name in _keys(asked)], size)
+    starts = group_starts([found[name] for name in asked.keys], size)
     kept = np.repeat(np.add.reduceat(found["requests"], starts) > 0, np.diff(np.append(starts, size)))
     return {name: column[kept] for name, column in found.items()}
 
@@ -90,10 +90,6 @@ def records(rows: Sequence[Row]) -> pd.DataFrame:
     status = pd.array(found["status"].tolist(), dtype="Int64")
     columns["ts"] = np.array([row["ts"].replace(tzinfo=None) for row in rows], dtype="datetime64[ns]")
     return answers.frame(columns | {"status": status}, answers.SEARCH_DTYPES)
-
-
-def _keys(asked: Question) -> tuple[str, ...]:
-    return (*(("ts",) if asked.step is not None else ()), *asked.by)
 
 
 def _grouped(keys: Mapping[str, Sequence[Any]], rows: int, asked: Question) -> tuple[Columns, Ints]:

@@ -45,7 +45,7 @@ def columns(source: Source, asked: sums.Question, counted: Kinds, buckets: Seque
 
     What is added up of a group stands in a row without requests: the many buckets are then one small number each.
     """
-    found: Columns = {name: [] for name in (*_keys(asked), "bucket", "requests", "sum_ms", "max_ms")}
+    found: Columns = {name: [] for name in (*asked.keys, "bucket", "requests", "sum_ms", "max_ms")}
     plans = kinds.timed_plans(source) if buckets else []
     parts = [_Part(plan, asked, counted, buckets, source.clean, _levels(source, plan, asked)) for plan in plans]
     every = 0
@@ -148,10 +148,6 @@ def _range(number: int) -> Body:
     """[edge, next edge); what is negative counts as 0."""
     found = {"from": float(EDGES_MS[number])} if number else {}
     return found | ({"to": float(EDGES_MS[number + 1])} if number + 1 < len(EDGES_MS) else {})
-
-
-def _keys(asked: sums.Question) -> tuple[str, ...]:
-    return (*(("ts",) if asked.step is not None else ()), *asked.by)
 
 
 def _fields(asked: sums.Question) -> tuple[str, ...]:

@@ -42,6 +42,11 @@ class Question:
     exact: bool = False
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell its groups apart."""
+        return (*(("ts",) if self.step is not None else ()), *self.by)
+
+    @property
     def bucket(self) -> Body:
         """The date histogram: minutes are the finest bucket, days are the zone's, and longer ones are whole days."""
         assert self.step is not None
