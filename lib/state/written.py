@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lib.redact import redact_text
+from lib.redact import redact
 
 
 def by_hand(words: str, longest: int) -> str:
     """Trimmed, at most `longest` characters of it, and credentials masked: what is kept here is read, exported and handed to
     auditors. A NUL, which PostgreSQL refuses, stands as its sign."""
-    return redact_text(words.strip()[:longest].replace("\x00", "␀"))[0]
+    return str(redact(words.strip()[:longest])[0])
