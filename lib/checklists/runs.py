@@ -36,8 +36,7 @@ def keep(state: State, history: History, zone: str, now: datetime) -> None:
             row.state, row.closed_at, row.missed = RunState.OPEN.value, None, 0
         for row in session.scalars(select(RunRow).where(_over(now)).with_for_update()):
             close(row, now)
-        for checklist, span in _due(session, history, zone, now):
-            first = _last_day(session, checklist.name, span.last_day) is None
+        for checklist, span, first in _due(session, history, zone, now):
             session.execute(_opened(checklist, span, now, state.dialect, first=first))
 
 
@@ -66,8 +65,8 @@ def _is_work(state: State, history: History, zone: str, now: datetime) -> bool:
         return wrong is not None or next(_due(session, history, zone, now), None) is not None
 
 
-def _due(session: Session, history: History, zone: str, now: datetime) -> Iterator[tuple[Checklist, Span]]:
-    """The periods up to this moment's that have no run, from the one after the last that has."""
+def _due(session: Session, history: History, zone: str, now: datetime) -> Iterator[tuple[Checklist, Span, bool]]:
+    """The periods up to this moment's that have no run, from the one after the last that has; and whether none ever had."""
     today = now.astimezone(ZoneInfo(zone)).date()
     for name, newest in history.current().items():
         current = calendar.span_of(newest.period, today, zone)
@@ -76,7 +75,7 @@ def _due(session: Session, history: History, zone: str, now: datetime) -> Iterat
         for span in calendar.spans(first, today):
             checklist = newest if span == current else history.in_force(name, span.starts_at)
             if checklist is not None:
-                yield checklist, span
+                yield checklist, span, last is None
 
 
 def _last_day(session: Session, name: str, today: date) -> date | None:
