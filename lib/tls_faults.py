@@ -8,6 +8,15 @@ _FAILED = re.compile(r"certificate verify failed: ([^,('\"]+)")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL")
 
 
+def hints(address: str) -> tuple[tuple[str, str], ...]:
+    """(words of a fault, what to do about it); `address` is the name of the setting."""
+    return (
+        ("does not speak TLS", f"Set {address} to http://, or to the port that speaks TLS."),
+        ("another name", f"Set {address} to the name in the certificate, or have one made for this name."),
+        ("not valid now", "Renew the certificate, and set the clocks of both hosts by NTP."),
+    )
+
+
 def tls_fault(told: str, *, address: str, authority: str) -> str:
     """From OpenSSL's own words; the answer holds no host. `address` and `authority` are the names of the settings."""
     if any(sign in told.upper().replace(" ", "_") for sign in _NO_TLS):

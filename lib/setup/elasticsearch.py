@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from lib import wiring
+from lib import tls_faults, wiring
 from lib.errors import OpsError, SourceRejected
 from lib.logs.elastic.client import Connection
 from lib.logs.elastic.fields import Fields, Plan
@@ -22,9 +22,7 @@ _INSTALL = "Run python -m lib.logs.elastic.install, which serves indices made fr
 _HINTS = (
     ("HTTP 401", "Set ES_API_KEY, ES_BEARER_TOKEN, or ES_USERNAME and ES_PASSWORD."),
     ("HTTP 403", "Give its user the rights read and view_index_metadata on HALO_OPS_ES_INDEX."),
-    ("does not speak TLS", "Set ELASTICSEARCH_NODE to http://, or to the port that speaks TLS."),
-    ("another name", "Set ELASTICSEARCH_NODE to the name in the certificate, or have one made for this name."),
-    ("not valid now", "Renew the certificate, and set the clocks of both hosts by NTP."),
+    *tls_faults.hints("ELASTICSEARCH_NODE"),
     ("HALO_OPS_ES_CA_FILE", "Set HALO_OPS_ES_CA_FILE to the PEM file of the authority that signed its certificate."),
     ("closed", "Open the index, or leave it out of HALO_OPS_ES_INDEX."),
     ("mapped", _INSTALL),

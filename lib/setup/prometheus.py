@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from lib import wiring
+from lib import tls_faults, wiring
 from lib.contract.metrics import METRICS
 from lib.errors import OpsError, SourceRejected
 from lib.metrics.prometheus import PrometheusMetrics
@@ -20,9 +20,7 @@ EXPECTED = frozenset(metric.series[0] for metric in METRICS if not metric.own)
 
 _HINTS = (
     ("credentials", "Set PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD, or PROMETHEUS_BEARER_TOKEN."),
-    ("does not speak TLS", "Set PROMETHEUS_URL to http://, or to the port that speaks TLS."),
-    ("another name", "Set PROMETHEUS_URL to the name in the certificate, or have one made for this name."),
-    ("not valid now", "Renew the certificate, and set the clocks of both hosts by NTP."),
+    *tls_faults.hints("PROMETHEUS_URL"),
     ("PROMETHEUS_CA", "Set PROMETHEUS_CA to the file of the authority that signed its certificate."),
     ("no whole answer", "It hangs, or a firewall drops packets: try PROMETHEUS_URL with curl from this host."),
 )  # fmt: skip
