@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import stamina
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -217,14 +219,24 @@ def _answered(connection: Connection, cursor: Any, statement: str, *_: Any) -> N
 def _durable(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver would begin by itself, too late and not for a change of the schema
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={1000 * LOCK_WAIT_S}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={1000 * LOCK_WAIT_S}")
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Turns a new file to WAL. Of two that do so at once SQLite tells one "locked" without any waiting, whatever its time-out."""
+    for attempt in stamina.retry_context(
+        on=_is_locked, attempts=None, timeout=LOCK_WAIT_S, wait_initial=0.01, wait_jitter=0.02, wait_max=0.5
+    ):
+        with attempt:
+            cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 def _begin(connection: Connection) -> None:
