@@ -6,6 +6,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +21,8 @@ SAFE_FROM = {"streamlit": (1, 61), "starlette": (1, 3, 1), "urllib3": (2, 6, 3),
 """The first version of each without a known hole that matters here."""
 
 PYTHON_UNTIL = {(3, 11): "2027-10", (3, 12): "2028-10", (3, 13): "2029-10", (3, 14): "2030-10"}
+"""The last month in which holes of each Python are mended (devguide.python.org/versions)."""
+
 ENV_FILE = Path(".env")
 _NUMBERS = re.compile(r"\d+")
 
@@ -30,9 +33,10 @@ def security(settings: Settings, _stores: Stores) -> Check:
     return Check("security", "Security", about, lambda: findings(settings))
 
 
-def findings(settings: Settings, env_file: Path = ENV_FILE) -> list[Row]:
+def findings(settings: Settings, env_file: Path = ENV_FILE, now: datetime | None = None) -> list[Row]:
     """Everything that was looked at; what is not OK is an open finding."""
-    return [*_sign_in(settings), *_tls(settings), *_secrets(settings, env_file), *_versions()]
+    month = f"{now or datetime.now(UTC):%Y-%m}"
+    return [*_sign_in(settings), *_tls(settings), *_secrets(settings, env_file), *_versions(), _python(month)]
 
 
 def _sign_in(settings: Settings) -> Iterator[Row]:
@@ -78,8 +82,13 @@ def _secrets(settings: Settings, env_file: Path) -> Iterator[Row]:
     for path, what in ((env_file, ".env"), (settings.data_dir, "data folder")):
         try:
             mode = path.stat().st_mode
-        except OSError:
-            continue  # not there
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield Row(
+                what, Grade.WARNING, f"cannot be looked at: {error.strerror}", f"Let this program's user read {path}."
+            )
+            continue
         open_to = stat.S_IROTH if path.is_file() else stat.S_IROTH | stat.S_IWOTH
         if mode & (stat.S_IWOTH if path.is_dir() else open_to):
             said = f"can be {'changed' if path.is_dir() else 'read'} by every user of this machine"
@@ -108,9 +117,13 @@ def _versions() -> Iterator[Row]:
             )
         else:
             yield Row(name, Grade.OK, found)
-    running = sys.version_info[:2]
-    until = PYTHON_UNTIL.get(running, "")
-    yield Row("Python", Grade.OK, f"{running[0]}.{running[1]}" + (f", mended until {until}" if until else ""))
+
+
+def _python(month: str) -> Row:
+    name, until = f"{sys.version_info.major}.{sys.version_info.minor}", PYTHON_UNTIL.get(sys.version_info[:2], "")
+    if until and month > until:
+        return Row("Python", Grade.WARNING, f"{name} is not mended since {until}", "Install again with a newer Python.")
+    return Row("Python", Grade.OK, name + (f", mended until {until}" if until else ""))
 
 
 def _parts(text: str) -> tuple[int, ...]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lib.settings import Settings
 from lib.setup.base import Grade
-from lib.setup.security import findings
+from lib.setup.security import PYTHON_UNTIL, findings
 
 SECRET = "s" * 24
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def of(tmp_path: Path, **given: object) -> dict[str, Grade]:
     tmp_path.chmod(0o755)
-    rows = findings(Settings(data_dir=tmp_path, **given), tmp_path / ".env")  # type: ignore[arg-type]
+    rows = findings(Settings(data_dir=tmp_path, **given), tmp_path / ".env", NOW)  # type: ignore[arg-type]
     return {row.what: row.grade for row in rows}
 
 
@@ -73,3 +75,15 @@ def test_an_old_version_with_known_holes_fails(tmp_path: Path, monkeypatch: pyte
     found = of(tmp_path)
 
     assert (found["starlette"], found["streamlit"]) == (Grade.FAILED, Grade.OK)
+
+
+def test_what_cannot_be_looked_at_is_no_ok(tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(".env")  # leads to itself: found, and not to be read by anybody
+
+    assert of(tmp_path)[".env"] is Grade.WARNING
+
+
+def test_a_python_that_nobody_mends_any_more_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PYTHON_UNTIL, sys.version_info[:2], "2026-10")
+
+    assert of(tmp_path)["Python"] is Grade.WARNING

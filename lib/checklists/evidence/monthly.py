@@ -123,7 +123,7 @@ def security(asked: Asked) -> Evidence:
     normal, to = "no open finding", "setup"
     if asked.around.settings is None:
         return unknown("the settings are not known here", normal, to)
-    rows = findings(asked.around.settings)
+    rows = findings(asked.around.settings, now=asked.around.now)
     failed, warned = ([row for row in rows if row.grade is grade] for grade in (Grade.FAILED, Grade.WARNING))
     verdict = Verdict.OK
     if warned and len(warned) >= asked.limits["look"]:

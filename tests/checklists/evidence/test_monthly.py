@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from lib.checklists.evidence import Around, collect
 from lib.checklists.model import Verdict
 from lib.checklists.tables import RunRow
 from lib.identity.roles import Action, Actor, Role, Via
@@ -114,6 +115,13 @@ def test_security(case: str, world: World) -> None:
     found = world.ask("security", MONTH)
 
     assert (found.verdict, words in says(found)) == (verdict, True), found
+
+
+def test_security_without_settings_is_no_data(world: World) -> None:
+    found = collect("security", world.stores, MONTH, None, {}, around=Around(state=world.state, now=NOW))
+
+    assert (found.verdict, found.value) == (NO_DATA, "–")
+    assert found.reason == "the settings are not known here"
 
 
 def runs(world: World, done: int, skipped: int = 0, total: int = 20, age: timedelta = DAY) -> None:

@@ -59,7 +59,7 @@ def test_every_evidence_of_the_shipped_checklists_is_in_the_table_and_the_revers
 def test_on_empty_stores_an_evidence_knows_nothing_and_says_why(key: str, quiet: World) -> None:
     found = quiet.ask(key, MONTH)
 
-    if key != "security":  # that looks at the settings alone
+    if key != "security":  # that looks at the settings, which are known here
         assert found.verdict is Verdict.NO_DATA
     assert found.reason
     assert found.value
