@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import stamina.instrumentation
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -46,11 +48,15 @@ def summary(importer: Importer) -> str:
         if read.oldest and read.newest
         else ""
     )
+    raw = [
+        f"{file}: {count} lines are no JSON records; kept as level UNPARSED" for file, count in read.kept_raw.items()
+    ]
     return "\n".join(
         [
             f"Read: {read.records} records, {read.samples} samples, {read.observations} health answers{span}",
-            f"Not readable: {read.unparsed}",
+            f"Not readable: {read.kept_raw.total() + read.left_out}",
             f"New in the stores: {taken.records} records, {taken.samples} samples; there already: {taken.duplicates}",
+            *raw,
             *read.problems,
         ]
     )
@@ -92,6 +98,14 @@ def _wanted(given: argparse.Namespace, settings: Settings) -> list[PrometheusRan
     ]
 
 
+def _plain(error: OpsError | OSError) -> str:
+    if isinstance(error, OpsError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    again = "Make room; the same command again goes on" if error.errno == errno.ENOSPC else "Nothing more was read"
+    return f"{where}{error.strerror or error}. {again}."
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.collect.backfill", description=__doc__)
     add = parser.add_argument
@@ -112,10 +126,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """0: all is in; 1: some was left out, as printed; 2: nothing to do or wrong settings; 130: it was stopped."""
-    given = _parser().parse_args(arguments)
-    files, problems = find(given.paths)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if not given.paths and not given.prometheus:
+        parser.error("name files to import, or a server by --prometheus URL")
     os.nice(_NICE)
+    stamina.instrumentation.set_on_retry_hooks([])  # the one who asks again says so
     try:
+        files, problems = find(given.paths)
         settings = configuration.load()
         sources: list[Readable] = [*files, *_wanted(given, settings)]
         importer = Importer(settings)
@@ -124,7 +142,7 @@ def main(arguments: list[str]) -> int:
             importer._report = report
             importer.run(sources)
     except (OpsError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(_plain(error), file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         print("Stopped. The same command again goes on; nothing is added twice.", file=sys.stderr)  # noqa: T201

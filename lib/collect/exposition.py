@@ -51,6 +51,7 @@ class _Context:
     cache: SeriesCache
     seconds: bool
     errors: list[str] | None
+    lines_before: int = 0
 
 
 def parse_exposition(
@@ -61,18 +62,23 @@ def parse_exposition(
     max_samples: int,
     cache: SeriesCache,
     errors: list[str] | None = None,
+    past: bool = False,
+    lines_before: int = 0,
 ) -> Samples:
     """Every sample of a /metrics answer or of an exported history, in its order.
 
     `extra` labels are added to every series; a scraped label of that name is kept as `exported_<name>`. A sample
     without its own ms time stamp gets `default_ts_ms`. `cache` belongs to one `extra` and is reused from call to call.
-    Exemplars are dropped. Raises ValueError that names line and text for the first malformed line (nothing of the text
-    counts then), or says that there are over `max_samples`; with an `errors` list malformed lines go there instead.
+    Exemplars are dropped. A text that ends with `# EOF` is OpenMetrics, whose stamps are in seconds; those of a `past`, of
+    which this may be any portion, `lines_before` lines behind its beginning, are taken for either by their size.
+    Raises ValueError that names line and text for the first malformed line (nothing of the text counts then), or says
+    that there are over `max_samples`; with an `errors` list malformed lines go there instead.
     """
     if len(cache) > _CACHED_AT_MOST:
         cache.clear()
     lines = text.split(b"\n")
-    context = _Context(extra, default_ts_ms, cache, text.rstrip().endswith(b"# EOF"), errors)
+    seconds = past or text.rstrip().endswith(b"# EOF")
+    context = _Context(extra, default_ts_ms, cache, seconds, errors, lines_before)
     try:
         found, values = _known(lines, context)
     except ValueError:  # something is unusual: read line by line, which is slower and knows every form
@@ -99,20 +105,21 @@ def _known(lines: list[bytes], context: _Context) -> tuple[_Found, list[float]]:
         elif line and line[0] != 35:  # "#"
             labels, value, stamp = _read(line, context)
             add(labels), value_of(value), stamp_of(stamp)
-    if found.stamps and not -_LATEST_MS < min(found.stamps) <= max(found.stamps) < _LATEST_MS:
+    earliest = _SECONDS_BELOW if context.seconds else -_LATEST_MS
+    if found.stamps and not earliest < min(found.stamps) <= max(found.stamps) < _LATEST_MS:
         raise ValueError("needs the careful way")
-    return found, _floats(found.values, context)
+    return found, _floats(found.values)
 
 
-def _floats(values: list[bytes], context: _Context) -> list[float]:
-    if context.seconds or b"_" in b"".join(values):  # Python reads 1_0 as ten, the format does not
+def _floats(values: list[bytes]) -> list[float]:
+    if b"_" in b"".join(values):  # Python reads 1_0 as ten, the format does not
         raise ValueError("needs the careful way")
     return list(map(float, values))
 
 
 def _careful(lines: list[bytes], context: _Context) -> tuple[_Found, list[float]]:
     found, values = _Found(), []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=context.lines_before + 1):
         text = line.strip()
         if not text or text.startswith(b"#"):
             continue

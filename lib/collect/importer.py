@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import pwd
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from lib.collect import spool
-from lib.collect.exposition import SeriesCache, parse_exposition
+from lib.collect.health_files import observations_of
 from lib.collect.health_series import past
 from lib.collect.import_progress import ImportProgress
+from lib.collect.left_out import LeftOut
+from lib.collect.metric_files import samples_of
 from lib.collect.prometheus_history import History, Journal
 from lib.collect.prometheus_range import PrometheusRange
 from lib.collect.sources import PIECE, BadSource, Source
 from lib.collect.stretches import Kept, Parsers, keep, stretches
 from lib.collect.taking_in import TakingIn
+from lib.errors import SettingsError
 from lib.metrics.ingest import Samples
 from lib.settings import Settings
-from lib.state.answer import without_credentials
 from lib.state.fold import readings_of
 
 Readable = Source | PrometheusRange
@@ -39,15 +42,17 @@ SPOOL_BYTES = 200 << 20
 """Parsing waits while this much is not taken in yet."""
 
 _WAIT_S = 0.2
-_MOST_SAMPLES = 10_000_000
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was read so far; `samples` and `observations` before the stores looked for duplicates."""
+    """What was read so far; `samples` and `observations` before the stores looked for duplicates. `kept_raw` counts by file
+    the log lines that are no records and are kept as they are, `left_out` the lines of other files that are not kept."""
 
     records: int = 0
-    unparsed: int = 0
+    kept_raw: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
     samples: int = 0
     observations: int = 0
     oldest: datetime | None = None
@@ -64,9 +69,10 @@ class Importer:
     """Parses sources into a spool and sees to it that the stores take them in."""
 
     def __init__(self, settings: Settings, report: Callable[[ImportProgress], None] = lambda _: None) -> None:
-        """`report` gets the progress a few times per second at most."""
+        """`report` gets the progress a few times per second at most. Raises SettingsError for root on another's folder."""
         self._settings, self._report = settings, report
         self._folder = spool.folder_of(settings.data_dir)
+        _refuse_to_act_for_another(self._folder)
         self._writer = spool.Writer(self._folder)
         self._noted_s = 0.0
         now = datetime.now(UTC)
@@ -144,32 +150,21 @@ class Importer:
         if kept.name and kept.name not in self._writer.names:
             self._writer.names.append(kept.name)
         self.tally.records += kept.records
-        self.tally.unparsed += kept.unparsed
+        if kept.unparsed:
+            self.tally.kept_raw[name] += kept.unparsed
         self.tally.saw(kept.oldest, kept.newest)
 
     def _metrics(self, source: Source) -> Iterator[int]:
-        cache: SeriesCache = {}
-        for text, at in _whole_lines(_to_the_end(source, self.tally)):
-            errors: list[str] = []
-            samples = parse_exposition(
-                text, extra={}, default_ts_ms=0, max_samples=_MOST_SAMPLES, cache=cache, errors=errors
-            )
-            self._stamped(source, errors, int((samples.ts_ms == 0).sum()))
-            if samples.values.size:
-                kept = samples.ts_ms > 0
-                samples = replace(
-                    samples, series=samples.series[kept], ts_ms=samples.ts_ms[kept], values=samples.values[kept]
-                )
-            if samples.values.size:
+        left_out = LeftOut()
+        for samples, at in samples_of(_whole_lines(_to_the_end(source, self.tally)), datetime.now(UTC), left_out):
+            if samples is not None:
                 self._store(samples)
             yield at
+        self._note_left_out(source, left_out)
 
-    def _stamped(self, source: Source, errors: list[str], unstamped: int) -> None:
-        self.tally.unparsed += len(errors) + unstamped
-        if errors:
-            self.tally.problems.append(f"{source.path}: {len(errors)} lines left out; {errors[0]}")
-        if unstamped:
-            self.tally.problems.append(f"{source.path}: {unstamped} samples without a time stamp left out")
+    def _note_left_out(self, source: Source, left_out: LeftOut) -> None:
+        self.tally.left_out += left_out.counts.total()
+        self.tally.problems += left_out.told(str(source.path))
 
     def _samples(self, wanted: PrometheusRange) -> Iterator[int]:
         journal = Journal(self._folder / f"prometheus-{wanted.digest}.journal")
@@ -190,18 +185,9 @@ class Importer:
         )
 
     def _health(self, source: Source) -> Iterator[int]:
-        for text, at in _whole_lines(_to_the_end(source, self.tally)):
-            found, bad = [], 0
-            for line in filter(None, map(bytes.strip, text.splitlines())):
-                told = _object(line)
-                if told is None:
-                    bad += 1
-                else:
-                    found.append(without_credentials(told))
-            self.tally.unparsed += bad
+        left_out = LeftOut()
+        for found, at in observations_of(_whole_lines(_to_the_end(source, self.tally)), datetime.now(UTC), left_out):
             self.tally.observations += len(found)
-            if bad:
-                self.tally.problems.append(f"{source.path}: {bad} lines are not JSON objects and are left out")
             if found:
                 self._writer.health([orjson.dumps(observation) for observation in found])
                 readings, _ = readings_of(found)
@@ -209,6 +195,7 @@ class Importer:
                 if series.values.size:
                     self._writer.metrics(series)
             yield at
+        self._note_left_out(source, left_out)
 
     # Into the stores
 
@@ -218,6 +205,8 @@ class Importer:
             if note.exists():
                 self.taken += spool.Taken(**orjson.loads(note.read_bytes()))
                 note.unlink()
+            elif (aside := note.with_suffix(".bad")).exists():
+                self.tally.problems.append(f"{aside}: the stores could not take it in; the dashboard's log says why")
 
     def _note(self, done_bytes: int, current: str, *, done: bool = False) -> None:
         now_s = time.monotonic()
@@ -256,17 +245,32 @@ def _whole_lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, i
         yield bytes(kept), at
 
 
+def _refuse_to_act_for_another(folder: Path) -> None:
+    """What root writes could not be taken in by the dashboard, which runs as the folder's owner."""
+    owner = folder.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise SettingsError(
+            f"{folder} belongs to {name}, as whom the dashboard runs: run the import so too (sudo -u '{name}' …)"
+        )
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One import at a time per data folder: the next one waits for its turn."""
-    with (folder / "import.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """One import at a time per data folder: the next one waits for its turn, and says so."""
+    with (folder / "import.lock").open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            _log.warning(
+                "Another import runs (process %s): this one waits until that has ended.", lock.read() or "unknown"
+            )
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         yield
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        told = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return told if isinstance(told, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ MOST_BYTES = 32 << 20
 SHORTEST_MS = 1000
 ATTEMPTS, PATIENCE_S = 8, 120.0
 QUERY_S = 30
+_log = logging.getLogger(__name__)
 _TOO_MUCH = ("too many samples", "timed out", "timeout", "limit", "exceeded")
 
 
@@ -72,10 +74,11 @@ class History:
         A portion must be in the spool before the next one is asked for.
         """
         with self._client:
-            done_s = 0
+            done_s, found = 0, False
             for start_ms, end_ms in self._wanted.days():
                 length_s = (end_ms - start_ms) // 1000
                 pieces = [(one, name) for one in self._wanted.match for name in self._names(one, start_ms, end_ms)]
+                found = found or bool(pieces)
                 for number, (selector, name) in enumerate(pieces):
                     piece = json.dumps([start_ms, end_ms, selector, name])
                     if self._journal.has(piece):
@@ -85,6 +88,10 @@ class History:
                     self._journal.note(piece)
                 done_s += length_s
                 yield None, done_s
+        if not found:
+            self._tell(
+                f"{self._wanted.name} holds no series of {' or '.join(self._wanted.match)} in that range; --match selects others"
+            )
         self._journal.remove()
 
     def _names(self, selector: str, start_ms: int, end_ms: int) -> list[str]:
@@ -145,7 +152,12 @@ class History:
             on=SourceUnavailable, attempts=ATTEMPTS, timeout=PATIENCE_S, wait_initial=0.2, wait_max=20
         ):
             with attempt:
-                return self._ask_once(path, asked)
+                try:
+                    return self._ask_once(path, asked)
+                except SourceUnavailable as error:
+                    if attempt.num < ATTEMPTS:
+                        _log.warning("%s; it is asked again (%d of %d)", error, attempt.num, ATTEMPTS - 1)
+                    raise
         raise AssertionError("unreachable: the last attempt raises")
 
     def _ask_once(self, path: str, asked: Mapping[str, str]) -> Any:
@@ -172,12 +184,20 @@ class History:
             raise _TooMuchError(reason)
         if code >= 500 or code in (408, 429):
             raise SourceUnavailable(f"{self._wanted.name} says: {reason}", NAME)
-        hint = ": the credentials are not accepted" if code in (401, 403) else ""
-        raise SourceRejected(f"{self._wanted.name} says: {reason}{hint}", NAME)
+        raise SourceRejected(f"{self._wanted.name} says: {reason}{_hint(code, is_api=bool(told))}", NAME)
 
     def _tell(self, problem: str) -> None:
         if problem not in self.problems and len(self.problems) < 20:
             self.problems.append(problem)
+
+
+def _hint(code: int, *, is_api: bool) -> str:
+    """What to do about a refusal."""
+    if code in (401, 403):
+        return ": the credentials are not accepted (PROMETHEUS_USERNAME and _PASSWORD, or PROMETHEUS_BEARER_TOKEN)"
+    if 300 <= code < 400:
+        return ": it sends us elsewhere, to a sign-in perhaps; give the address where the API answers"
+    return "" if is_api else ": no Prometheus answers there; give its address with the path prefix that it has"
 
 
 def _body(answer: httpx.Response) -> bytes:

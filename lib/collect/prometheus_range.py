@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lib.errors import SettingsError
+from lib.errors import QueryError, SettingsError
 from lib.metrics.promql.parse import parse_selector
 
 READ_S = 60.0
@@ -69,9 +69,14 @@ class PrometheusRange:
         if self.step_s < 0 or (self.step_s and 86_400 % self.step_s):
             raise SettingsError("--step: must divide a day, such as 15s, 60s or 5m")
         if not self.start < self.end:
-            raise SettingsError("--since: must be before --until")
+            raise SettingsError(
+                f"--since: must be before --until ({self.start:%Y-%m-%dT%H:%MZ} is not before {self.end:%Y-%m-%dT%H:%MZ})"
+            )
         for selector in self.match:
-            parse_selector(selector)
+            try:
+                parse_selector(selector)
+            except QueryError as error:
+                raise QueryError(f"--match {selector}: {error}", error.position) from None
 
     @property
     def name(self) -> str:
@@ -111,12 +116,12 @@ def length_of(text: str, option: str) -> timedelta:
 def moment_of(text: str, option: str, now: datetime) -> datetime:
     """A time such as 2026-11-24T10:00Z (no zone: UTC), or how long ago, such as 7d. Raises SettingsError."""
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
         try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
             return now - length_of(text, option)
-        except (SettingsError, OverflowError):
-            raise SettingsError(
-                f"{option}: must be a time such as 2026-11-24T10:00Z, or an age such as 36h or 7d"
-            ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (SettingsError, OverflowError):
+        raise SettingsError(
+            f"{option}: must be a time such as 2026-11-24T10:00Z, or an age such as 36h or 7d"
+        ) from None

@@ -105,8 +105,12 @@ class Writer:
         name = f"{time.time_ns():020d}-{os.getpid()}-{len(self.names):06d}.arrow"
         table = table.replace_schema_metadata({b"kind": kind.encode(), b"about": orjson.dumps(about)})
         part = self.folder / (name + ".part")
-        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+        try:
+            with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        except OSError:
+            part.unlink(missing_ok=True)  # the disk may be full
+            raise
         part.rename(self.folder / name)
         self.names.append(name)
 

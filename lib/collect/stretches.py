@@ -137,12 +137,16 @@ class Parsers:
         if not answer:
             raise ChildProcessError(f"a process that parses ended with code {child.wait()}")
         told = orjson.loads(answer)
+        if fault := told.pop("fault", None):
+            raise OSError(*fault)
         times = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in ("oldest", "newest")}
         return Kept(**told | times)
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "lib.collect.stretches", str(self._folder)]
-        child = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own module
+        child = subprocess.Popen(  # noqa: S603 - our own module
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        )  # Ctrl-C is for us: a child ends with its input
         self._children.append(child)
         return child
 
@@ -156,7 +160,11 @@ def main(folder: str) -> int:
             stretch = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
         except (EOFError, pickle.UnpicklingError):  # it ended, in the middle of a stretch perhaps
             return 0
-        sys.stdout.buffer.write(orjson.dumps(keep(writer, stretch)) + b"\n")
+        try:
+            answer = orjson.dumps(keep(writer, stretch))
+        except OSError as error:
+            answer = orjson.dumps({"fault": [error.errno, error.strerror or str(error), str(writer.folder)]})
+        sys.stdout.buffer.write(answer + b"\n")
         sys.stdout.buffer.flush()
 
 

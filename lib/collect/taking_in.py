@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,12 @@ from lib.settings import Settings
 AT_ONCE = 16 << 20
 """Bytes that are worth opening the stores for, while more is on its way."""
 
+PATIENCE_S = 300.0
+"""Where the stores took nothing in for this long, an import ends and says why."""
+TOLD_AFTER_S = 15.0
+
 _WAIT_S = 0.2
+_log = logging.getLogger(__name__)
 
 
 class TakingIn:
@@ -26,6 +32,7 @@ class TakingIn:
         self._settings, self._folder = settings, folder
         self._ended, self._finishing = threading.Event(), threading.Event()
         self._failed: Exception | None = None
+        self._hindered = ""
         self._thread = threading.Thread(target=self._go_round, name="taking in", daemon=True)
 
     def __enter__(self) -> Self:
@@ -39,14 +46,32 @@ class TakingIn:
         self._thread.join()
 
     def wait(self, most_bytes: int, beat: Callable[[], None]) -> None:
-        """Comes back when at most that much waits to be taken in. Raises SourceError where the stores cannot take it."""
+        """Comes back when at most that much waits to be taken in. Raises SourceError where the stores cannot take it, or
+        took nothing for PATIENCE_S."""
+        before, since_s, told = -1, 0.0, False
         while True:
             if self._failed is not None:
                 raise self._failed
-            if spool.pending_bytes(self._folder) <= most_bytes:
+            waiting = spool.pending_bytes(self._folder)
+            if waiting <= most_bytes:
                 return
+            if waiting != before:
+                before, since_s = waiting, time.monotonic()
+            stood_s = time.monotonic() - since_s
+            if stood_s > PATIENCE_S:
+                raise SourceUnavailable(self._stuck(stood_s), "the stores")
+            if stood_s > TOLD_AFTER_S and not told:
+                _log.warning("%s", self._stuck(stood_s))
+                told = True
             beat()
             time.sleep(_WAIT_S)
+
+    def _stuck(self, stood_s: float) -> str:
+        why = self._hindered or "no reason is known"
+        return (
+            f"The stores took nothing in for {stood_s:.0f} s: {why}. What was read waits in {self._folder}: "
+            "a dashboard that runs on this folder takes it in, and so does the same command again"
+        )
 
     def finish(self, beat: Callable[[], None]) -> None:
         """Comes back when everything is in the stores. Raises SourceError where they cannot take it."""
@@ -69,8 +94,10 @@ class TakingIn:
 
         try:
             stores = wiring.open_stores(self._settings)
-        except SourceUnavailable:  # another process owns the stores: it takes them in
+        except SourceUnavailable as error:  # mostly that another process owns the stores: it takes them in
+            self._hindered = str(error)
             return
+        self._hindered = ""
         sinks = spool.Sinks(stores.log_database, stores.metrics, stores.health)
         try:
             while spool.pending(self._folder) and not self._ended.is_set():

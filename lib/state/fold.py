@@ -95,7 +95,7 @@ def readings_of(observations: Iterable[Mapping[str, Any]]) -> tuple[dict[Key, li
 
 def _collect(found: dict[Key, list[Episode]], observation: Mapping[str, Any]) -> bool:
     """Adds an observation's readings to `found`; False where it has no target or no time."""
-    target, at = str(observation.get("target") or ""), _time(observation.get("ts"))
+    target, at = str(observation.get("target") or ""), time_of(observation.get("ts"))
     if not target or at is None:
         return False
     code, took = observation.get("status_code"), observation.get("response_ms")
@@ -119,9 +119,10 @@ def _spread_unknown(found: dict[Key, list[Episode]]) -> None:
             items += [replace(i, status=Status.UNKNOWN, response_ms=math.nan) for i in silent if i.reason]
 
 
-def _time(value: object) -> datetime | None:
+def time_of(value: object) -> datetime | None:
+    """An ISO 8601 time with its zone, as UTC; None for anything else."""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # in UTC it may be before the year 1
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None

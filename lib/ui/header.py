@@ -168,4 +168,4 @@ def _times(moment: datetime) -> str:
 
 def _importing(status: WorkerStatus) -> None:
     share = min(1.0, status.imports.done / status.imports.total)
-    st.progress(share, f"Taking in the past: {share:.0%} of {text.size(status.imports.total)}", width=220)
+    st.progress(share, f"Taking in the past: {share:.0%}", width=220)

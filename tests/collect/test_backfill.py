@@ -6,8 +6,6 @@ import contextlib
 import gzip
 import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,43 +19,18 @@ from lib import wiring
 from lib.collect import spool
 from lib.collect.backfill import soon_dropped, summary
 from lib.collect.import_progress import load_progress
-from lib.collect.importer import Importer
-from lib.collect.sources import MOST_RATIO, find
+from lib.collect.sources import MOST_RATIO
 from lib.collect.tail import Tail
 from lib.logs.base import LogQuery
 from lib.settings import Settings
-from lib.window import Window
 
-from .log_files import line_of
-
-WINDOW = Window(datetime(2024, 11, 1, tzinfo=UTC), datetime(2024, 11, 2, tzinfo=UTC))
+from .importing import WINDOW, bring_in, many, started, stored
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch) -> Settings:
     monkeypatch.chdir(Path(__file__).parents[2])
     return configuration.load(data_dir=tmp_path / "data")
-
-
-def bring_in(settings: Settings, *paths: Path) -> Importer:
-    sources, problems = find([str(path) for path in paths])
-    importer = Importer(settings)
-    importer.tally.problems += problems
-    importer.run(sources)
-    return importer
-
-
-def stored(settings: Settings) -> int:
-    stores = wiring.open_stores(settings)
-    try:
-        return int(stores.logs.totals(LogQuery(WINDOW))["records"].iloc[0])
-    finally:
-        stores.close()
-
-
-def many(path: Path, count: int, first: int = 0, pad: int = 0) -> Path:
-    path.write_bytes(b"".join(line_of(f"line {i}", pad="x" * pad) for i in range(first, first + count)))
-    return path
 
 
 @pytest.mark.slow
@@ -143,7 +116,7 @@ def test_a_sample_without_a_time_is_left_out_and_named(settings, tmp_path):
     importer = bring_in(settings, path)
 
     assert importer.taken.samples == 1
-    assert importer.tally.unparsed == 2
+    assert importer.tally.left_out == 2
     assert "broken" in summary(importer)
 
 
@@ -159,7 +132,7 @@ def test_health_answers_become_episodes(settings, tmp_path):
     stores = wiring.open_stores(settings)
     assert set(stores.health.now()["target"]) == {"a:1"}
     stores.close()
-    assert importer.tally.unparsed == 1
+    assert importer.tally.left_out == 1
 
 
 def test_an_imported_past_has_response_times_as_the_live_probe_gives_them(settings, tmp_path):
@@ -202,7 +175,7 @@ def test_a_gzip_bomb_of_10_gb_is_left_within_bounds(settings, tmp_path):
     assert 9 << 20 < path.stat().st_size < 11 << 20
 
     began, largest = time.monotonic(), 0
-    with started(settings, path) as child:
+    with started(settings.data_dir, path) as child:
         while child.poll() is None:
             for process in (parent := psutil.Process(child.pid), *parent.children()):
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -298,7 +271,7 @@ def test_a_running_dashboard_takes_the_files_in(settings, tmp_path):
     folder = spool.folder_of(settings.data_dir)
     sinks = spool.Sinks(stores.logs, stores.metrics, stores.health)
 
-    with started(settings, path) as child:
+    with started(settings.data_dir, path) as child:
         while child.poll() is None:
             spool.drain(folder, sinks)
             time.sleep(0.02)
@@ -315,7 +288,7 @@ def test_an_import_that_was_killed_goes_on(settings, tmp_path):
     path = many(tmp_path / "combined.log", 9_000, pad=500)
     folder = spool.folder_of(settings.data_dir)
     stores = wiring.open_stores(settings)
-    with started(settings, path) as child:
+    with started(settings.data_dir, path) as child:
         while not spool.pending(folder) and child.poll() is None:
             time.sleep(0.01)
         os.kill(child.pid, signal.SIGKILL)
@@ -334,9 +307,3 @@ def test_a_damaged_spool_file_is_put_aside_and_the_next_is_taken(settings, tmp_p
 
     assert importer.taken.records == 10
     assert [path.name for path in folder.glob("*.bad")] == ["0-bad.bad"]
-
-
-def started(settings: Settings, path: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"HALO_OPS_DATA_DIR": str(settings.data_dir)}
-    command = [sys.executable, "-m", "lib.collect.backfill", str(path)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -118,6 +118,41 @@ def test_refused_credentials_are_not_tried_again(tmp_path):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (
+            httpx.Response(200, text="<html>Grafana</html>"),
+            "no Prometheus answers there; give its address with the path prefix",
+        ),
+        (httpx.Response(404, text="404 page not found"), "no Prometheus answers there"),
+        (httpx.Response(302, headers={"location": "/login"}), "it sends us elsewhere, to a sign-in perhaps"),
+        (
+            httpx.Response(403, json={"status": "error", "error": "not you"}),
+            "not you: the credentials are not accepted",
+        ),
+        (httpx.Response(400, json={"status": "error", "error": "bad form"}), "p:9090 says: bad form$"),
+    ],
+)
+def test_a_refusal_says_what_to_do(tmp_path, bad, said):
+    """Regression: a web page, a sign-in and a wrong path were told as "says: HTTP 200", 302 and 404."""
+    server = Server()
+    server.answers = [bad]
+
+    with pytest.raises(SourceRejected, match=said):
+        read(server, tmp_path)
+
+
+def test_a_selection_of_nothing_is_told(tmp_path):
+    """Regression: zero samples, and all well."""
+    server = Server()
+    server.answers = [answer([])]
+    history = History(wanted(), Journal(tmp_path / "journal"), httpx.MockTransport(server))
+
+    assert [samples for samples, _ in history.portions()] == [None]
+    assert history.problems == ['p:9090 holds no series of {job="crm"} in that range; --match selects others']
+
+
 def test_what_is_no_prometheus_is_told(tmp_path):
     server = Server()
     server.answers = [answer(["a"]), answer([])]
@@ -169,5 +204,6 @@ def test_times_are_ages_or_moments():
     assert moment_of("12h", "--since", END) == START
     assert moment_of("2024-11-01T06:00", "--since", END) == moment_of("2024-11-01T07:00+01:00", "--since", END) == START
     assert length_of("5m", "--step").total_seconds() == 300
-    with pytest.raises(SettingsError, match="--since"):
-        moment_of("yesterday", "--since", END)
+    for wrong in ("yesterday", "99999999d", "0001-01-01T00:00+05:00", "2026-11-24T10:00+99:00"):
+        with pytest.raises(SettingsError, match="--since"):
+            moment_of(wrong, "--since", END)

@@ -40,11 +40,19 @@ def explained(text: str, reason: str) -> QueryError:
         return QueryError("the expression is empty", 0)
     if named := re.search(r"'([A-Za-z_]\w*)'", reason):
         return QueryError(reason, of_word(text, named[1]))
+    if regex := re.fullmatch(r"illegal regex for (.*)", reason, re.DOTALL):
+        return QueryError(f"{regex[1][:100]} is no regular expression of RE2", _of_string(found, regex[1]))
+    if _parses(text):  # its form is right, and it means nothing
+        return QueryError(_plain(reason), None)
     bad = _first_bad(text, found[:_SEARCHED])
     if bad is None:
         return QueryError(f"{_plain(reason)}: the expression ends too early", len(text))
     start, _, word = bad
     return QueryError(f"{_plain(reason)}: unexpected {word[:40]}", start)
+
+
+def _of_string(found: list[tuple[int, str, str]], text: str) -> int | None:
+    return next((start for start, kind, word in found if kind == "string" and word[1:-1] == text), None)
 
 
 def _plain(reason: str) -> str:

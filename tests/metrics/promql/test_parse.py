@@ -66,6 +66,26 @@ def test_a_mistake_is_shown_where_it_is(text: str, position: int) -> None:
     assert refused.value.position == position, str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "position"),
+    [
+        ("1 > 2", "not valid PromQL (comparisons between scalars must use BOOL modifier)", None),
+        ('up{job=~"["}', "[ is no regular expression of RE2", 8),
+        ("up{a=\"b\", job=~'(?=x)'}", "(?=x) is no regular expression of RE2", 15),
+        ("{}", "not valid PromQL (vector selector must contain at least one non-empty matcher)", None),
+        ("sum(up", "not valid PromQL (unclosed left parenthesis): the expression ends too early", 6),
+    ],
+)
+def test_what_is_whole_but_means_nothing_is_not_said_to_end_too_early(
+    text: str, said: str, position: int | None
+) -> None:
+    """Regression: that was added to every such reason, and the mark stood behind the last character."""
+    with pytest.raises(QueryError) as error:
+        parse(text)
+
+    assert (str(error.value), error.value.position) == (said, position)
+
+
 @pytest.mark.parametrize("text", ["(" * 4000 + "1" + ")" * 4000, "-" * 5000 + "x", "1+" * 2000 + "1", "a" * 9000])
 def test_a_bottomless_expression_is_refused_at_once(text: str) -> None:
     before = time.perf_counter()
