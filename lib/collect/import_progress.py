@@ -13,8 +13,8 @@ _NAME = "progress.json"
 
 @dataclass(frozen=True, slots=True)
 class ImportProgress:
-    """Bytes are of the sources as they lie on disk; each second of a range of Prometheus counts as one. `oldest` and `newest` are the times of what was read so far (None:
-    nothing yet). `done`: everything is in the stores."""
+    """Bytes are of the sources as they lie on disk; each second of a range of Prometheus counts as one. `oldest` and
+    `newest` are the times of what was read so far (None: nothing yet). `done`: everything is in the stores."""
 
     job: str
     done_bytes: int
