@@ -32,7 +32,7 @@ REVIEWED = {
     "lib/logs/schema.py": {"name", "columns"},
     "lib/metrics/reading.py": {"sql"},
     "lib/metrics/re2.py": {"columns"},
-    "lib/state/database.py": {"pragma"},
+    "lib/state/database.py": {"pragma", "1000 * LOCK_WAIT_S"},
     "lib/state/append_only.py": {"table", "words", "change.lower()", "change"},
     "lib/state/migrate.py": {"_LOCK"},
 }  # fmt: skip
