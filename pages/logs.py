@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from lib.ui import cache, cards, text
+from lib.ui import address, cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.charts.logs import level_colour
 from lib.ui.live import live
@@ -29,7 +29,7 @@ def volume(window: Window, filters: dict[str, Any]) -> None:
 
 def top_values(window: Window, filters: dict[str, Any]) -> None:
     """The most frequent values of one field; a click filters for one."""
-    names = list(dict.fromkeys([*search.field_names(window, filters), *filter(None, [state.text(state.TOP)])]))
+    names = list(dict.fromkeys([*search.field_names(window, filters), *filter(None, [address.value(state.TOP)])]))
     field = st.selectbox("Field", names, index=names.index("route"), key=state.TOP, bind="query-params",
                          label_visibility="collapsed")  # fmt: skip
     found = cache.frame("log_top_values", window, **filters, field=field)
@@ -87,13 +87,13 @@ def body() -> None:
         "Records by level", height=150, help="The range goes by whole minutes on this page: ts:[… TO …] is finer."
     ):
         volume(window, filters)
-    opened = state.text(state.RECORD)
+    opened = address.value(state.RECORD)
     with panel("Records", height=420):
         records(window, filters)
     if opened:
         with panel("Record", height=300):
             detail(window, opened)
-    if state.text(state.FOLLOW):
+    if address.value(state.FOLLOW):
         with panel("Followed", height=300):
             followed(window)
     left, right = st.columns([1, 2])

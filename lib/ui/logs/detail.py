@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.logs.base import FOLLOWED
-from lib.ui import cache, cards, clock, text
+from lib.ui import address, cache, cards, clock, text
 from lib.ui.charts import logs as log_charts
 from lib.ui.live_chart import live_chart
 from lib.ui.logs import reveal, state
@@ -121,7 +121,7 @@ def _around(window: Window, record_id: str) -> None:
 
 def followed(window: Window) -> None:
     """Everything of the followed request or lead, on a time line and in a table."""
-    field, _, value = state.text(state.FOLLOW).partition(":")
+    field, _, value = address.value(state.FOLLOW).partition(":")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(text.visible(f"{_NAMED.get(field, field)} {value}"))
         st.button("Close", icon=":material/close:", key="close_follow", on_click=state.follow, type="tertiary")

@@ -14,7 +14,7 @@ import streamlit as st
 from lib import signals
 from lib.errors import SourceError
 from lib.signals.logs import MOST_EXPORTED
-from lib.ui import cache, cards, clock, runtime, text
+from lib.ui import address, cache, cards, clock, runtime, text
 from lib.ui.logs import search, state
 from lib.ui.logs.fields import inside
 from lib.ui.panel import filtered_out, nothing_in_range
@@ -46,14 +46,14 @@ def records(window: Window, filters: dict[str, Any]) -> str:
             filtered_out(counts["every"], state.clear)
         else:
             nothing_in_range("No log record")
-        return state.text(state.RECORD)
+        return address.value(state.RECORD)
     number, found = _page(window, filters)
     _bar(window, filters, counts["found"], number, len(found))
     if found.empty:
         st.caption("There is no such page any more.")
-        return state.text(state.RECORD)
+        return address.value(state.RECORD)
     _table(found, window, filters)
-    return state.text(state.RECORD)
+    return address.value(state.RECORD)
 
 
 def _page(window: Window, filters: dict[str, Any]) -> tuple[int, pd.DataFrame]:
@@ -92,13 +92,13 @@ def _columns(window: Window, filters: dict[str, Any]) -> None:
 def _table(found: pd.DataFrame, window: Window, filters: dict[str, Any]) -> None:
     columns = state.several(state.COLUMNS) or search.DEFAULT_COLUMNS
     shown = pd.DataFrame({"ts": cards.localised(found)["ts"]} | {name: _column(found, name) for name in columns})
-    ids, chosen = found["id"].tolist(), state.text(state.RECORD)
+    ids, chosen = found["id"].tolist(), address.value(state.RECORD)
     key = f"rows_{hash((tuple(ids), columns, edition(state.RECORD)))}"
     if key not in st.session_state and chosen in ids:
         more: dict[str, Any] = {"selection_default": {"selection": {"rows": [ids.index(chosen)]}}}
     else:
         more = {}
-    held = state.text(state.RECORD) or state.page() > 1
+    held = address.value(state.RECORD) or state.page() > 1
     still = " The list stands still while a record or an older page is open." if held else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"Tick a row to open it.{still}", width="content")
@@ -132,7 +132,7 @@ def _step(window: Window, filters: dict[str, Any], shown: pd.DataFrame, by: int)
 
 def _place(errors: pd.DataFrame, shown: pd.DataFrame) -> float:
     """Where the open record is among the errors, newest first: between two where it is none, before all where none is open."""
-    held = state.text(state.RECORD)
+    held = address.value(state.RECORD)
     if held in set(errors["id"]):
         return float(errors["id"].tolist().index(held))
     here = shown.loc[shown["id"] == held, "ts"]

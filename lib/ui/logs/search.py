@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.errors import QueryError, SourceError
 from lib.logs.lucene_parse import MOST_CHARACTERS, parse
-from lib.ui import cache
+from lib.ui import address, cache
 from lib.ui.logs import state
 from lib.ui.logs.fields import names_inside
 from lib.ui.query_error import query_error
@@ -54,13 +54,13 @@ def search_row() -> None:
 
 
 def _clear() -> None:
-    if state.text(state.QUERY) or state.several(state.LEVELS):
+    if address.value(state.QUERY) or state.several(state.LEVELS):
         st.button("Clear", icon=":material/close:", type="tertiary", key="clear_filters", on_click=state.clear)
 
 
 def asked() -> dict[str, Any] | None:
     """The filter as signals take it; None, with the reason drawn, where the query cannot be asked."""
-    query = state.text(state.QUERY).strip()
+    query = address.value(state.QUERY).strip()
     try:
         parse(query)
     except QueryError as error:

@@ -34,20 +34,15 @@ def drawn_unseen() -> None:
     address.unseen(RECORD, FOLLOW, PAGE)
 
 
-def text(key: str) -> str:
-    """A control's value; before it is drawn for the first time, the one in the address."""
-    return address.value(key)
-
-
 def several(key: str) -> tuple[str, ...]:
-    """The same for a control of several values."""
+    """The values of a control of several; before it is drawn for the first time, those in the address."""
     value = st.session_state[key] if key in st.session_state else st.query_params.get_all(key)
     return tuple(map(str, value or ()))
 
 
 def page() -> int:
     """Which page of records, from 1."""
-    number = text(PAGE)
+    number = address.value(PAGE)
     return min(max(int(number), 1), LAST_PAGE) if number.isascii() and number.isdigit() and len(number) < 6 else 1
 
 
@@ -85,7 +80,7 @@ def clear() -> None:
 
 def add(field: str, value: str, *, negated: bool = False) -> None:
     """Narrows the query down to records with this value, or to those without it."""
-    narrowed = narrower(text(QUERY), field, value, negated=negated)
+    narrowed = narrower(address.value(QUERY), field, value, negated=negated)
     if narrowed is None:
         st.toast(f"The query would be longer than {MOST_CHARACTERS} characters.", icon=":material/edit:")
     else:
@@ -138,7 +133,7 @@ def steady_window() -> Window:
     sign = (time_range.chosen(), clock.display_zone())
     window = _whole_minutes(time_range.time_window(), to_now="/" not in sign[0])
     held = st.session_state.get(_HELD)
-    if (text(RECORD) or page() > 1) and held is not None and held[0] == sign:
+    if (address.value(RECORD) or page() > 1) and held is not None and held[0] == sign:
         return Window(*held[1])
     st.session_state[_HELD] = (sign, (window.start, window.end, window.zone))
     return window
