@@ -121,10 +121,13 @@ class Logs:
         self._note(query, ["pattern_id"])
         return _empty(answers.PATTERN_DTYPES)
 
-    def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
+    def search(
+        self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """No rows."""
         self._note(query, ["message"])
-        return _empty(answers.SEARCH_DTYPES)
+        return _empty(answers.search_dtypes(columns))
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """None."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from lib.errors import QueryError
 from lib.logs.schema import SUMS
 
 TS = "datetime64[ns, UTC]"
@@ -36,6 +37,16 @@ HISTOGRAM_DTYPES = {"low_ms": "float64", "high_ms": "float64", "requests": "int6
 def frame(columns: Mapping[str, Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
     """The columns named by `dtypes`, in that order and of those types. Integers in a time column are minutes."""
     return pd.DataFrame({name: _typed(columns[name], dtype) for name, dtype in dtypes.items()})
+
+
+def search_dtypes(columns: Sequence[str] | None) -> dict[str, str]:
+    """Dtypes of a search for these columns, `id` and `ts`; all of SEARCH_DTYPES for None. Raises QueryError."""
+    if columns is None:
+        return SEARCH_DTYPES
+    for name in columns:
+        if name not in SEARCH_DTYPES:
+            raise QueryError(f"records have no column “{name}”: use some of {', '.join(SEARCH_DTYPES)}")
+    return {name: dtype for name, dtype in SEARCH_DTYPES.items() if name in {"id", "ts", *columns}}
 
 
 def keyed(by: Sequence[str], stepped: bool, values: Mapping[str, str]) -> dict[str, str]:

@@ -96,11 +96,17 @@ class LogStore(Protocol):
         """Normalised texts, most records first: `pattern_id`, `pattern`, `level`, `records`, `first_seen`,
         `last_seen` (both within the window, minute resolution), `first_ever` (in all kept data; NaT where unknown)."""
 
-    def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
+    def search(
+        self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Records, newest first: `id`, `ts`, `level`, `message`, `service`, `version`, `event`, `request_id`,
         `lead_id`, `source`, `operation`, `method`, `route`, `url`, `status` (Int64), `duration_ms` (float),
         `error`, `stack`, `pattern_id`, `reason` (why a line could not be parsed, else ""), `truncated` (bool), `fields` (JSON object text
-        of all other fields). `before` is the (ts, id) of the last row of the page before."""
+        of all other fields). `before` is the (ts, id) of the last row of the page before.
+
+        Fewer `columns` cost less: of those named, `id` and `ts` alone the answer is made, in this order; a name that is
+        none of them is a QueryError."""
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """One record as `search` returns it, `fields` decoded; None where it is not kept (any more)."""

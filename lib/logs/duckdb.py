@@ -205,13 +205,15 @@ class DuckLogs:
         """Normalised texts, most records first, one row per pattern; `level` is the one that most of them have."""
         return answers.frame(self._ask(questions.patterns(query, limit, self._rolled_until)), answers.PATTERN_DTYPES)
 
-    def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
+    def search(
+        self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Records, newest first, at most MOST_ROWS; `before` is the (ts, id) of the last row of the page before."""
-        limit = max(1, min(limit, MOST_ROWS))
-        with self._db.snapshot() as columns:
-            ask = partial(self._put, columns)
-            found = newest.search(ask, query, tuple(answers.SEARCH_DTYPES), limit, before)
-        return answers.frame(found, answers.SEARCH_DTYPES)
+        limit, dtypes = max(1, min(limit, MOST_ROWS)), answers.search_dtypes(columns)
+        with self._db.snapshot() as put:
+            found = newest.search(partial(self._put, put), query, tuple(dtypes), limit, before)
+        return answers.frame(found, dtypes)
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """One record as `search` returns it, `fields` decoded; None where it is not kept (any more)."""

@@ -24,13 +24,14 @@ _ORDER = ("FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "HTTP", "VERBOSE", "DEBU
 
 def log_records(
     stores: Stores, window: Window, *, lucene: str = "", levels: tuple[str, ...] = (), limit: int = 200,
-    before: tuple[datetime, str] | None = None,
+    before: tuple[datetime, str] | None = None, columns: tuple[str, ...] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """One page of records, newest first: the columns of `LogStore.search`; `before` is the last row of the page before.
+    """One page of records, newest first: the columns of `LogStore.search`, or of these `columns`, `id` and `ts` alone;
+    `before` is the last row of the page before.
 
-    None: no rows, same columns. Raises SourceError, QueryError.
+    No record: no rows, same columns. Raises SourceError, QueryError.
     """
-    return hide_records(stores.logs.search(_query(window, lucene, levels), limit, before))
+    return hide_records(stores.logs.search(_query(window, lucene, levels), limit, before, columns))
 
 
 def log_counts(

@@ -318,6 +318,42 @@ def test_search_reads_every_text_whatever_the_case(store: Store) -> None:
     assert len(store.search(LogQuery(AROUND, text="needle_1%"))) == len(rows) + 1
 
 
+WIDE = {
+    "message": "m",
+    "error": "e",
+    "stack": "s",
+    "url": "/a/1",
+    "route": "/a/{id}",
+    "status": 503,
+    "fields": '{"k":1}',
+}
+
+
+@pytest.mark.parametrize(
+    "columns", [(), ("message",), ("stack", "fields", "error"), ("status", "ts", "status", "route")]
+)
+def test_a_search_gives_the_columns_asked_for_as_a_whole_one_does(store: Store, columns: tuple[str, ...]) -> None:
+    store.write(batch([WIDE | {"id": f"{n:02}", "ts": NOON + n * SECOND} for n in range(9)] + [{"id": "quiet"}]))
+    query = LogQuery(AROUND, lucene="stack:s AND url:1")
+    whole = store.search(query)
+
+    found, none = (
+        store.search(query, 5, columns=columns),
+        store.search(LogQuery(AROUND, text="nowhere"), columns=columns),
+    )
+
+    kept = [name for name in whole if name in {"id", "ts", *columns}]
+    pd.testing.assert_frame_equal(found, whole[kept].head(5))
+    assert len(whole) == 9
+    assert none.empty
+    assert none.dtypes.astype(str).to_dict() == found.dtypes.astype(str).to_dict()
+
+
+def test_a_search_for_a_column_that_records_do_not_have_names_it(store: Store) -> None:
+    with pytest.raises(QueryError, match="no column “id; DROP”"):
+        store.search(LogQuery(AROUND), columns=("message", "id; DROP"))
+
+
 def test_pages_of_a_search_neither_skip_nor_repeat(store: Store) -> None:
     store.write(batch({"id": f"{n:03}", "ts": NOON + (n // 7) * SECOND} for n in range(50)))
     whole = store.search(LogQuery(AROUND))["id"].tolist()

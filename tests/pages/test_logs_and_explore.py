@@ -215,6 +215,32 @@ def test_columns_of_any_field_can_be_chosen(page: AppTest) -> None:
     assert table(test, "email")["email"].tolist() == ["j***@example.com"]
 
 
+@pytest.mark.parametrize(
+    ("shown", "read"),
+    [
+        (["level", "message"], {"level", "message", "error", "fields"}),
+        (["email", "url", "truncated"], {"url", "truncated", "fields"}),
+        (["stack", "status"], {"stack", "status", "fields"}),
+    ],
+)
+def test_a_page_of_records_is_read_once_and_only_in_the_columns_shown(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, shown: list[str], read: set[str]
+) -> None:
+    asked: list[set[str]] = []
+    search = DuckLogs.search
+
+    def noted(store: DuckLogs, query: LogQuery, limit: int, before: object, columns: tuple[str, ...]) -> pd.DataFrame:
+        asked.append(set(columns))
+        return search(store, query, limit, before, columns)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DuckLogs, "search", noted)
+    test = drawn(page, "logs", columns=shown)
+
+    assert asked == [read]
+    assert table(test, shown[0]).columns.tolist() == ["ts", *shown]
+    assert "email" in test.selectbox(key="top").options
+
+
 def test_files_hide_people_and_hold_no_formula(page: AppTest, seeded: Stores) -> None:
     from lib import signals
 

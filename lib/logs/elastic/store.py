@@ -118,11 +118,14 @@ class ElasticLogs:
         first = pd.to_datetime(found["pattern_id"].map(known).astype("float64"), unit="ms", utc=True)
         return found.assign(first_ever=first.dt.as_unit("ns"))
 
-    def search(self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None) -> pd.DataFrame:
+    def search(
+        self, query: LogQuery, limit: int = 200, before: tuple[datetime, str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Records, newest first, at most MOST_ROWS; `before` is the (ts, id) of the last row of the page before."""
         filters.check(query, raw=True)
-        limit = max(1, min(limit, MOST_ROWS))
-        return frames.records(pages.newest(self._source(query), query, limit, before))
+        limit, dtypes = max(1, min(limit, MOST_ROWS)), answers.search_dtypes(columns)
+        return frames.records(pages.newest(self._source(query), query, limit, before))[list(dtypes)]
 
     def record(self, record_id: str) -> dict[str, Any] | None:
         """One record as `search` returns it, `fields` decoded; None where it is not kept (any more)."""

@@ -38,29 +38,28 @@ _CONFIG: dict[str, Any] = {
 }  # fmt: skip
 
 
-def records(window: Window, filters: dict[str, Any]) -> str:
-    """One page of records. Gives the id of the record that is open; "" where none is."""
+def records(window: Window, filters: dict[str, Any]) -> None:
+    """One page of records."""
     counts = cache.frame("log_counts", window, **filters)
     if not counts["found"]:
         if counts["every"]:
             filtered_out(counts["every"], state.clear)
         else:
             nothing_in_range("No log record")
-        return address.value(state.RECORD)
+        return
     number, found = _page(window, filters)
     _bar(window, filters, counts["found"], number, len(found))
     if found.empty:
         st.caption("There is no such page any more.")
-        return address.value(state.RECORD)
+        return
     _table(found, window, filters)
-    return address.value(state.RECORD)
 
 
 def _page(window: Window, filters: dict[str, Any]) -> tuple[int, pd.DataFrame]:
     """The chosen page; each begins after the last record of the one before, so that none is skipped or repeated."""
     number, before = 1, None
     while True:
-        found: pd.DataFrame = cache.frame("log_records", window, **filters, limit=state.ROWS, before=before)
+        found = search.page_of_records(window, filters, before)
         if number >= state.page() or len(found) < state.ROWS:
             return number, found
         number, before = number + 1, (found["ts"].iloc[-1].to_pydatetime(), str(found["id"].iloc[-1]))
@@ -90,7 +89,7 @@ def _columns(window: Window, filters: dict[str, Any]) -> None:
 
 
 def _table(found: pd.DataFrame, window: Window, filters: dict[str, Any]) -> None:
-    columns = state.several(state.COLUMNS) or search.DEFAULT_COLUMNS
+    columns = search.shown_columns()
     shown = pd.DataFrame({"ts": cards.localised(found)["ts"]} | {name: _column(found, name) for name in columns})
     ids, chosen = found["id"].tolist(), address.value(state.RECORD)
     key = f"rows_{hash((tuple(ids), columns, edition(state.RECORD)))}"
@@ -115,7 +114,7 @@ def _step(window: Window, filters: dict[str, Any], shown: pd.DataFrame, by: int)
     levels = tuple(one for one in ERRORS if not filters["levels"] or one in filters["levels"])
     try:
         found = (
-            cache.frame("log_records", window, **{**filters, "levels": levels}, limit=state.ROWS)
+            cache.frame("log_records", window, **{**filters, "levels": levels}, limit=state.ROWS, columns=())
             if levels
             else shown[:0]
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from lib.errors import QueryError, SourceError
+from lib.logs.answers import SEARCH_DTYPES
 from lib.logs.lucene_parse import MOST_CHARACTERS, parse
 from lib.ui import address, cache
 from lib.ui.logs import state
@@ -69,10 +73,35 @@ def asked() -> dict[str, Any] | None:
     return {"lucene": query, "levels": tuple(name for name in state.several(state.LEVELS) if name in LEVELS)}
 
 
+def shown_columns() -> tuple[str, ...]:
+    """The columns of the table, beside the time: of the record, or names of its other fields."""
+    return state.several(state.COLUMNS) or DEFAULT_COLUMNS
+
+
+def columns_read(shown: Sequence[str]) -> tuple[str, ...]:
+    """What the store must give for these columns of the table and for the names of all other fields.
+
+    A message is shown with its error; a name that is no column stands in `fields`.
+    """
+    wanted = {*shown, "fields"} | ({"error"} if "message" in shown else set())
+    return tuple(sorted(wanted & set(SEARCH_DTYPES)))
+
+
+def page_of_records(
+    window: Window, filters: dict[str, Any], before: tuple[datetime, str] | None = None
+) -> pd.DataFrame:
+    """The records after `before`, in the columns that are shown: each that is not spares the store work. Raises SourceError."""
+    columns = columns_read(shown_columns())
+    found: pd.DataFrame = cache.frame(
+        "log_records", window, **filters, limit=state.ROWS, before=before, columns=columns
+    )
+    return found
+
+
 def field_names(window: Window, filters: dict[str, Any]) -> list[str]:
     """Every column, and the names inside `fields` of the newest records found."""
     try:
-        found = cache.frame("log_records", window, **filters, limit=state.ROWS)
+        found = page_of_records(window, filters)
     except SourceError:
         return list(COLUMNS)
     return list(dict.fromkeys([*COLUMNS, *names_inside(found["fields"])]))
