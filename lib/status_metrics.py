@@ -26,9 +26,8 @@ class StatusCollector(Collector):
         yield _gauge("halo_ops_start_time_seconds", "When collection started.", [((), status.started_at.timestamp())])
         if status.log_age_s is not None:
             yield _gauge("halo_ops_log_age_seconds", "Age of the newest log record.", [((), status.log_age_s)])
-        if status.metric_source is not None:
-            up = float(not status.metric_source.error)
-            yield _gauge("halo_ops_metric_source_up", "Whether the remote metric store answers.", [((), up)])
+        up = float(status.metric_source is None or not status.metric_source.error)  # None: this is kept in it
+        yield _gauge("halo_ops_metric_source_up", "Whether the store of the metrics answers.", [((), up)])
         if status.checklist_overdue is not None:
             late = float(status.checklist_overdue)
             yield _gauge("halo_ops_checklist_overdue", "Checklist items that should be done by now.", [((), late)])

@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.routed import RoutedMetrics
 from lib.own_metrics import PREFIX, OwnMetrics
-from lib.status import TargetStatus, WorkerStatus
+from lib.status import SourceStatus, TargetStatus, WorkerStatus
 from lib.status_metrics import StatusCollector
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -48,3 +50,15 @@ def test_with_a_remote_store_they_are_asked_of_our_own(tmp_path: Path) -> None:
     assert not RoutedMetrics(remote, own, ()).instant("halo_ops_rules", NOW).labels
     remote.close()
     own.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "up"),
+    [(None, 1.0), (SourceStatus("p", "p:9090"), 1.0), (SourceStatus("p", "p:9090", error="no answer"), 0.0)],
+)
+def test_the_store_of_the_metrics_is_up_or_down_wherever_it_is(source: SourceStatus | None, up: float) -> None:
+    """An embedded one is up whenever this can be kept: its rule must not wait for ever for a metric."""
+    families = StatusCollector(lambda: WorkerStatus(NOW, NOW, metric_source=source)).collect()
+
+    told = {sample.name: sample.value for family in families for sample in family.samples}
+    assert told["halo_ops_metric_source_up"] == up

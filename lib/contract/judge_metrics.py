@@ -166,7 +166,10 @@ def _never(metric: Metric, names: frozenset[str]) -> tuple[str, str]:
 def _gone(metric: Metric) -> tuple[str, str]:
     if metric.own:
         return "none in the last 5 minutes", "Nothing is scraped or probed any more: see the Setup page."
-    return "none in the last 5 minutes", "It was there before: is it still scraped, and what changed in the service?"
+    asked = "is it still scraped, and what changed in the service?"
+    if metric.rare:
+        return "none in the last 5 minutes", f"After a restart it is not there until it next happens. Else: {asked}"
+    return "none in the last 5 minutes", f"It was there before: {asked}"
 
 
 def _base(name: str) -> str:

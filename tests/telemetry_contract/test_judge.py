@@ -107,6 +107,15 @@ def test_what_is_not_sent_any_more_is_missing_with_its_last_time(stores: Stores)
     assert abs(found.last_seen - NOW) <= timedelta(minutes=5)
 
 
+def test_what_seldom_happens_may_not_be_there_yet_after_a_restart(stores: Stores) -> None:
+    metric(stores, "opportunities_created_total", 3.0, value_range="0-25k")
+
+    later = {f.item: f for f in judge.judge(stores, NOW + timedelta(hours=2), Uses())}["opportunities_created_total"]
+
+    assert later.verdict is DOUBTFUL
+    assert later.hint.startswith("After a restart it is not there until it next happens.")
+
+
 @pytest.mark.parametrize(
     ("name", "labels", "values", "item", "verdict", "said"),
     [
