@@ -43,8 +43,9 @@ bench: $(DEV_ENV) tools ## the speed promises, as ratios measured side by side i
 	$(PYTEST) -s -m "bench and not browser" tests/bench
 	$(PYTEST) -s -m "bench and browser" tests/bench
 
-faults: $(DEV_ENV) tools ## the full fault counts
-	$(PYTEST) -m faults tests
+faults: $(DEV_ENV) tools ## the full fault counts, and property tests on examples that no run had before
+	$(PYTEST) --hypothesis-profile=fresh -n 2 --dist loadfile -m "hypothesis and not faults" tests
+	$(PYTEST) --hypothesis-profile=fresh -m faults tests
 
 tools: $(DEV_ENV) ## what the tests need from the operating system, and the jars of their servers
 	@bash tests/install_tools.sh

@@ -6,12 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from sqlalchemy import URL
 
 from lib.state.database import State, sqlite_url
 from lib.state.migrate import open_state
 from tests.postgres import Cluster, cluster
 from tests.servers import elastic
+
+# A run that decides whether a change lands draws the same examples each time; `make faults` asks for fresh ones.
+settings.register_profile("fresh", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", settings.get_profile("fresh"), derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+_constants_of_loaded_modules = providers._get_local_constants
+
+
+def _constants() -> providers.Constants:
+    """Hypothesis also draws constants of the modules that happen to be loaded: another test first, other examples."""
+    return providers.Constants() if settings.default.derandomize else _constants_of_loaded_modules()
+
+
+providers._get_local_constants = _constants
 
 
 @pytest.fixture(scope="session")

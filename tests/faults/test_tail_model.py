@@ -59,7 +59,7 @@ BOUND = settings(
 )  # fmt: skip
 
 
-@settings(BOUND, max_examples=200, derandomize=True)
+@settings(BOUND, max_examples=200)
 @example([("write", 1), ("write", 30), ("copytruncate", [], [False, True], 1), ("half", 0.0), ("unsure",)])
 @given(st.lists(ACTIONS, min_size=5, max_size=40))
 def test_whatever_happens_to_the_files_each_line_is_read_once_or_told_as_lost(actions: list[tuple]):
