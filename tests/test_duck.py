@@ -150,7 +150,7 @@ def test_asvs_1_2_9_a_regular_expression_takes_linear_time(database: Database) -
 
     assert database.rows("SELECT regexp_matches(?, ?)", ["a" * 30_000 + "!", "(a+)+$"]) == [(False,)]
 
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2  # Python's re needs longer than the universe has
     database.close()
 
 

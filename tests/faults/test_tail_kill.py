@@ -75,13 +75,17 @@ def test_no_line_is_lost_or_doubled_by_kills_while_files_are_renamed(tmp_path: P
     readers = start_readers(database, folder)
     killed_in = Counter[str]()
 
-    for _ in range(kills):
+    for number in range(kills):
         reader = next_reader(readers)
-        time.sleep(dice.uniform(0.1, 0.9))  # at any moment of its work: there is no condition to wait for
+        if number % 2:
+            told = told_until_it_writes(readers, dice.randint(1, 9))
+        else:
+            told = ""
+            time.sleep(dice.uniform(0.1, 0.9))  # at any moment of its work
         os.kill(reader, signal.SIGKILL)
-        told, ended = lines(readers)
+        rest, ended = lines(readers)
         assert ended == f"ended {-signal.SIGKILL}\n"
-        killed_in[told.strip()[-1:]] += 1
+        killed_in[(told + rest).strip()[-1:]] += 1
     readers.communicate(timeout=60)
     (folder / "stop").touch()
     written = int(writer.communicate(timeout=60)[0])
@@ -110,8 +114,17 @@ def next_reader(readers: subprocess.Popen[str]) -> int:
     return int(number)
 
 
+def told_until_it_writes(readers: subprocess.Popen[str], times: int) -> str:
+    """What a reader tells up to its so-manieth transaction, in which it now is."""
+    assert readers.stdout is not None
+    told = ""
+    while told.count("W") < times:
+        told += readers.stdout.read(1)
+    return told
+
+
 def lines(readers: subprocess.Popen[str]) -> tuple[str, str]:
-    """What the killed reader told last, and how it ended."""
+    """What the killed reader told besides, and how it ended."""
     assert readers.stdout is not None
     return readers.stdout.readline(), readers.stdout.readline()
 

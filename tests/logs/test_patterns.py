@@ -60,12 +60,13 @@ def test_two_ids_of_one_kind_give_one_pattern(number: int, uuid: object) -> None
 
 @pytest.mark.parametrize("piece", ["a", "'", '"', "/", "/a", "1.", "a@", "-1a", ":0", "<num", "0:", "a_1", "aA1"])
 def test_hostile_texts_take_linear_time(piece: str) -> None:
-    text = piece * (200_000 // len(piece))
-    started = time.perf_counter()
+    text, spent = piece * (200_000 // len(piece)) + "!", []
+    for _ in range(2):
+        started = time.process_time()
+        normalise(text)
+        spent.append(time.process_time() - started)
 
-    normalise(text + "!")
-
-    assert time.perf_counter() - started < 0.25
+    assert min(spent) < 0.25
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ MIGRATOR = textwrap.dedent(
     def slowly(connection, cursor, statement, *_):
         if statement.lstrip().startswith(("CREATE", "INSERT", "UPDATE", "DROP", "ALTER")):
             print(statement.split("(")[0].strip(), flush=True)
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     open_state(sys.argv[1])
     """
@@ -160,7 +160,7 @@ def test_a_migration_killed_at_any_statement_goes_through_at_the_next_start(stat
             statement = migrator.stdout.readline()
             assert statement, "the migration ended before it could be killed"
         killed_at.add(statement)
-        time.sleep(dice.uniform(0, 0.01))
+        time.sleep(dice.uniform(0, 0.05))
         os.kill(migrator.pid, signal.SIGKILL)
         migrator.communicate()
         with before.reading() as session:

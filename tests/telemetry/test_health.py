@@ -27,9 +27,9 @@ async def hung() -> None:
 
 async def stubborn() -> None:
     """Swallows its cancellation, as a careless client library does."""
-    for _ in range(3):
+    for _ in range(2):
         try:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(5)
         except asyncio.CancelledError:
             continue
 
@@ -110,7 +110,7 @@ def test_a_check_that_hangs_is_unhealthy_after_its_time_and_holds_up_nobody(chec
 
     elapsed_s, body = asyncio.run(timed())
 
-    assert elapsed_s < 0.45
+    assert elapsed_s < 3  # to wait for it would take five
     assert body["checks"]["apollo"]["status"] == "unhealthy"
     assert body["checks"]["apollo"]["error"] == "no answer in 0.1 s"
     assert body["checks"]["database"]["status"] == "healthy"
@@ -118,14 +118,14 @@ def test_a_check_that_hangs_is_unhealthy_after_its_time_and_holds_up_nobody(chec
 
 def test_checks_run_at_the_same_time() -> None:
     async def slow() -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
 
     async def timed() -> float:
         started = time.perf_counter()
         await checks(timeout_s=5, **{f"c{n}": slow for n in range(8)}).answer()
         return time.perf_counter() - started
 
-    assert asyncio.run(timed()) < 0.5
+    assert asyncio.run(timed()) < 1.8  # one after the other they would take 2.4
 
 
 def test_a_check_that_fails_before_it_begins_costs_only_itself() -> None:

@@ -51,20 +51,12 @@ def test_the_three_agree_at_every_evaluation(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "rules.yml").write_text(text, encoding="utf-8")
     config = json.dumps({"rule_files": [str(tmp_path / "rules.yml")]})
 
-    with prometheus(tmp_path / "server", config) as server:
-        start_ms = (int(time.time()) + 3) * 1000
-        samples = batch(series, start_ms)
-        server.write(samples)  # ahead of time: each is seen when its second has come
-        time.sleep(max(0.0, start_ms / 1000 + TURNS + 1 - time.time()))
-        question = {"query": f"ALERTS[{TURNS + 1}s]", "time": f"{start_ms / 1000 + TURNS}"}
-        found = httpx.get(f"{server.url}/api/v1/query", params=question, trust_env=False).json()["data"]["result"]
-    real: dict[int, set[frozenset[tuple[str, str]]]] = {}
-    for one in found:
-        labels = frozenset((k, v) for k, v in one["metric"].items() if k != "__name__")
-        for at, _ in one["values"]:
-            real.setdefault(round(at * 1000), set()).add(labels)
-    times = sorted(at for at in real if at >= start_ms)
-    assert times == list(range(times[0], times[0] + 1000 * TURNS, 1000)), "the server left evaluations out"
+    for attempt in range(3):
+        samples, real = evaluated(tmp_path / f"server{attempt}", config, series)
+        times = sorted(real)
+        if whole := times == list(range(times[0], times[0] + 1000 * TURNS, 1000)):
+            break  # a server on a busy machine leaves evaluations out
+    assert whole, "the server left evaluations out"
 
     monkeypatch.setattr(generated, "TURNS", TURNS)
     tool = generated.theirs(tmp_path, series, every_s=1)
@@ -83,6 +75,26 @@ def test_the_three_agree_at_every_evaluation(tmp_path: Path, monkeypatch: pytest
     assert [real[at] for at in times] == tool
     assert ours == tool
     assert sum(map(len, tool)) > 200
+
+
+def evaluated(
+    folder: Path, config: str, series: list[tuple[dict[str, str], list[float]]]
+) -> tuple[Samples, dict[int, set[frozenset[tuple[str, str]]]]]:
+    """The samples as a running server got them, and the alerts that it had at each moment (Unix ms)."""
+    with prometheus(folder, config) as server:
+        start_ms = (int(time.time()) + 3) * 1000
+        samples = batch(series, start_ms)
+        server.write(samples)  # ahead of time: each is seen when its second has come
+        time.sleep(max(0.0, start_ms / 1000 + TURNS + 1 - time.time()))
+        question = {"query": f"ALERTS[{TURNS + 1}s]", "time": f"{start_ms / 1000 + TURNS}"}
+        found = httpx.get(f"{server.url}/api/v1/query", params=question, trust_env=False).json()["data"]["result"]
+    real: dict[int, set[frozenset[tuple[str, str]]]] = {}
+    for one in found:
+        labels = frozenset((k, v) for k, v in one["metric"].items() if k != "__name__")
+        for at, _ in one["values"]:
+            if at * 1000 >= start_ms:
+                real.setdefault(round(at * 1000), set()).add(labels)
+    return samples, real
 
 
 def batch(series: list[tuple[dict[str, str], list[float]]], start_ms: int) -> Samples:
