@@ -37,8 +37,10 @@ def _any_of(hints: Iterable[str]) -> str:
     return "(?i:" + "|".join(map(re.escape, hints)) + ")"
 
 
-# For RE2: what `_redacted` looks for before it tries any rule. A UUID is a long run, too, but no rule takes it.
-_SUSPECT = "|".join((_any_of(_HINTS), f"[A-Za-z0-9+/_-]{{{_LONG}}}", r"\\u00|\x00"))
+# For RE2: what `_redacted` looks for before it tries any rule. A UUID is a long run, too, but no rule takes it. In one pattern
+# the words and the run would multiply RE2's states, most of which are then made anew for every text.
+_SUSPECT = "|".join((_any_of(_HINTS), r"\\u00|\x00"))
+_LONG_RUN = f"[A-Za-z0-9+/_-]{{{_LONG}}}"
 _KNOWN = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _SHORT = 64
 
@@ -96,7 +98,8 @@ _ESCAPED = re.compile(r"\\{1,8}u00([2-7][0-9a-fA-F])")
 def suspects(texts: pa.Array[Any]) -> npt.NDArray[np.bool_]:
     """Which of the texts, or values written as JSON, `redact` has to read: it leaves the others as they are, unless they
     are deeper than MAX_DEPTH. This is quick."""
-    found = pc.and_not(pc.match_substring_regex(texts, _SUSPECT), pc.match_substring_regex(texts, _KNOWN))
+    word, run, known = (pc.match_substring_regex(texts, pattern) for pattern in (_SUSPECT, _LONG_RUN, _KNOWN))
+    found = pc.and_not(pc.or_(word, run), known)
     mask: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
     return mask
 
