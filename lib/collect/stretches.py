@@ -29,6 +29,12 @@ from lib.collect.parse import Line, parse_lines
 STRETCH_PIECES = 4
 MOST_CHILDREN = 2
 _ROOT = Path(__file__).parents[2]
+_KEEP_PAGES = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""A stretch needs as much memory as the one before. Given back in between, it costs a tenth of the time to get it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,12 @@ class Parsers:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "lib.collect.stretches", str(self._folder)]
         child = subprocess.Popen(  # noqa: S603 - our own module
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            command,
+            cwd=_ROOT,
+            env=os.environ | _KEEP_PAGES,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
         )  # Ctrl-C is for us: a child ends with its input
         self._children.append(child)
         return child
