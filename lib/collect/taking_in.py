@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from lib.collect import spool
+from lib.duck_lock import OwnerLock
 from lib.errors import SourceUnavailable
 from lib.settings import Settings
 
@@ -21,6 +22,7 @@ PATIENCE_S = 300.0
 """Where the stores took nothing in for this long, an import ends and says why."""
 TOLD_AFTER_S = 15.0
 
+_OWNED = "metrics.duckdb"  # in every installation; whoever has it has the others
 _WAIT_S = 0.2
 _log = logging.getLogger(__name__)
 
@@ -90,9 +92,10 @@ class TakingIn:
             self._ended.wait(_WAIT_S)
 
     def _take_in(self) -> None:
-        from lib import wiring  # noqa: PLC0415 - half a second that an import beside a running dashboard does not need
-
         try:
+            OwnerLock.take(self._settings.data_dir / _OWNED, "the stores").release()
+            from lib import wiring  # noqa: PLC0415 - half a second that an import beside a running dashboard does not need
+
             stores = wiring.open_stores(self._settings)
         except SourceUnavailable as error:  # mostly that another process owns the stores: it takes them in
             self._hindered = str(error)

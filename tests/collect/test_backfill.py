@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ from lib.collect.backfill import soon_dropped, summary
 from lib.collect.import_progress import load_progress
 from lib.collect.sources import MOST_RATIO
 from lib.collect.tail import Tail
+from lib.collect.taking_in import TakingIn
+from lib.duck_lock import OwnerLock
 from lib.logs.base import LogQuery
 from lib.settings import Settings
 
@@ -93,6 +96,24 @@ def test_a_file_that_the_tail_follows_is_not_added_again(settings, tmp_path):
 
     assert importer.taken.duplicates == 500
     assert stored(settings) == 500
+
+
+def test_the_stores_are_left_alone_while_another_owns_them(settings, tmp_path, monkeypatch):
+    """Regression: beside a dashboard the import read all rules and checklists five times a second, and once more at its end."""
+    opened: list[Settings] = []
+    monkeypatch.setattr(wiring, "open_stores", opened.append)
+    folder = spool.folder_of(settings.data_dir)
+    owner = OwnerLock.take(settings.data_dir / "metrics.duckdb", "test")
+    waiting = folder / "1.arrow"
+    waiting.write_bytes(b"x")
+    taken_elsewhere = threading.Timer(0.5, waiting.unlink)
+
+    with TakingIn(settings, folder) as taking:
+        taken_elsewhere.start()
+        taking.finish(lambda: None)
+
+    owner.release()
+    assert opened == []
 
 
 def test_samples_come_in_once_with_their_own_times(settings, tmp_path):
