@@ -34,9 +34,8 @@ _REJECTED = (
 )  # fmt: skip
 _DAMAGE = (
     "Corrupt database file", "Corrupt WAL file", "does not match stored checksum", "not a valid DuckDB database",
-    "Could not read enough bytes", "Failed to deserialize", "Serialization Error",
+    "Could not read enough bytes", "Failed to deserialize", "Serialization Error", "WAL does not match database file",
 )  # fmt: skip
-_NOT_THE_FILE = ("permission denied", "no space left", "read-only file system", "is a directory", "could not set lock")
 
 Params = Sequence[Any] | Mapping[str, Any]
 Columns = Callable[[str, Params], dict[str, Any]]
@@ -71,7 +70,7 @@ class Database:
     """
 
     def __init__(self, path: Path, name: str, lock: OwnerLock, schema: Sequence[str], config: dict[str, Any]) -> None:
-        """Opens the file, or moves an unreadable one aside. Raises duckdb.Error."""
+        """Opens the file, or moves a damaged one aside. Raises duckdb.Error."""
         self.name = name
         self.path = path
         self.recovered_from: Path | None = None
@@ -247,7 +246,7 @@ class Database:
             yield
         except duckdb.Error as error:
             first_line = _said(error)
-            if any(words in str(error) for words in _DAMAGE):
+            if _means_damage(error):
                 self._damage = self._damage or first_line
                 text = f"{self.path.name} is damaged; it is moved aside and the store begins anew, in seconds: {first_line}"
                 raise SourceUnavailable(text, self.name) from error
@@ -263,8 +262,9 @@ def open_database(
 
     The write-ahead log is folded into the file when it is larger than `most_log`.
 
-    A file that cannot be read is moved aside with its write-ahead log, and a fresh one takes its place. Raises
-    SourceUnavailable that says which process holds the file, or why its folder cannot be written.
+    A file that is damaged, or none of DuckDB's, is moved aside with its write-ahead log, and a fresh one takes its place.
+    It stays as it is where anything else is wrong. Raises SourceError that says which process holds the file, why its folder
+    cannot be written, or why the file cannot be opened: by too little memory, by a release that is older than the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -276,7 +276,7 @@ def open_database(
         return Database(path, name, lock, schema, config)
     except duckdb.Error as error:
         lock.release()
-        raise _translated(error, name) from error
+        raise SourceUnavailable(f"{path} cannot be opened and was left as it is: {_said(error)}", name) from error
 
 
 def _connect_or_replace(
@@ -285,14 +285,16 @@ def _connect_or_replace(
     try:
         return _connect(path, schema, config), None
     except duckdb.Error as error:
-        if any(words in str(error).lower() for words in _NOT_THE_FILE):
+        if not _means_damage(error):
             raise
         moved = _move_aside(path, str(error))
         return _connect(path, schema, config), moved
 
 
 def _connect(path: Path, schema: Sequence[str], config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(path), config=config)
+    connection = duckdb.connect(
+        f"duckdb:{path}", config=config
+    )  # or it would fetch what reads SQLite's files from the internet
     try:
         for statement in (*schema, *_LOCKDOWN):
             connection.execute(statement)
@@ -300,6 +302,15 @@ def _connect(path: Path, schema: Sequence[str], config: dict[str, Any]) -> duckd
         connection.close()
         raise
     return connection
+
+
+def _means_damage(error: duckdb.Error) -> bool:
+    """Whether the file is to blame: not a full disk, too little memory, or a statement of our own.
+
+    What stands in a write-ahead log was asked for and done once; a log that cannot be done again is no longer what it was.
+    """
+    log_broken = isinstance(error, _REJECTED) and "Failure while replaying WAL" in str(error)
+    return log_broken or any(words in str(error) for words in _DAMAGE)
 
 
 def _move_aside(path: Path, reason: str) -> Path:

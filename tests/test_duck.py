@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,7 +206,11 @@ def test_frames_hold_nulls_and_values(database: Database) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"no database " * 1000, bytes(12_288)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"no database " * 1000, bytes(12_288), b"SQLite format 3\0" + bytes(4080)],
+    ids=["empty", "short", "text", "zeros", "sqlite"],
+)
 def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.duckdb"
     path.write_bytes(content)
@@ -227,6 +232,82 @@ def _filled(path: Path) -> bytes:
         writer.execute("INSERT INTO t SELECT range, repeat('x', 20) || range FROM range(20000)")
     database.close()
     return path.read_bytes()
+
+
+def _half_written(folder: Path, rows: int = 20_000) -> Path:
+    """A file whose rows are still in its write-ahead log, as a kill leaves it."""
+    path, database = folder / "x.duckdb", opened(folder / "whole.duckdb")
+    with database.write() as writer:
+        writer.execute("INSERT INTO t SELECT range, 'row ' || range FROM range(?)", [rows])
+    for end in ("", ".wal"):
+        shutil.copy(folder / f"whole.duckdb{end}", f"{path}{end}")
+    database.close()
+    return path
+
+
+def test_a_file_that_is_cut_or_has_the_log_of_another_is_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    whole = _filled(path)
+    (tmp_path / "other").mkdir()
+    other = _half_written(tmp_path / "other")
+
+    for content, log in ((whole[: len(whole) // 2], b""), (whole, other.with_name("x.duckdb.wal").read_bytes())):
+        path.write_bytes(content)
+        path.with_name("x.duckdb.wal").write_bytes(log)
+        database = opened(path)
+        assert database.recovered_from is not None
+        assert database.recovered_from.read_bytes() == content
+        database.close()
+
+
+def test_a_log_that_cannot_be_done_again_is_moved_aside_with_its_file(tmp_path: Path) -> None:
+    path, wal = tmp_path / "x.duckdb", tmp_path / "whole.duckdb.wal"
+    database, logs = opened(tmp_path / "whole.duckdb"), []
+    database.checkpoint()
+    for statement in ("INSERT INTO t VALUES (1, '')", "CREATE TABLE once (n BIGINT)"):
+        with database.write() as writer:
+            writer.execute(statement)
+        logs.append(wal.read_bytes())
+    shutil.copy(database.path, path)
+    database.close()
+    path.with_name("x.duckdb.wal").write_bytes(logs[1] + logs[1][len(logs[0]) :])
+
+    again = opened(path)
+
+    assert again.recovered_from is not None
+    assert again.rows("SELECT count(*) FROM t") == [(0,)]
+    again.close()
+
+
+def _newer(whole: bytes) -> bytes:
+    """The file as a later release of DuckDB would have marked it."""
+    header = whole[8:12] + (10_000).to_bytes(8, "little") + whole[20:4096]
+    checksum = 5381
+    for at in range(0, len(header), 8):
+        checksum ^= int.from_bytes(header[at : at + 8], "little") * 0xBF58476D1CE4E5B9 % 2**64
+    return checksum.to_bytes(8, "little") + header + whole[4096:]
+
+
+@pytest.mark.parametrize("wrong", ["memory", "statement", "release", "folder"])
+def test_a_file_that_is_not_to_blame_stays_where_it_is_and_is_named(tmp_path: Path, wrong: str) -> None:
+    path = _half_written(tmp_path)
+    if wrong == "release":
+        opened(path).close()
+        path.write_bytes(_newer(path.read_bytes()))
+    elif wrong == "folder":
+        path.rename(tmp_path / "kept")
+        path.mkdir()
+    schema = ("CREATE TABEL t (n BIGINT)",) if wrong == "statement" else SCHEMA
+
+    with pytest.raises(SourceUnavailable, match=r"x\.duckdb cannot be opened and was left as it is: "):
+        open_database(path, schema, name="test", memory_limit="1MB" if wrong == "memory" else "1GB")
+
+    assert path.exists()
+    assert not list(tmp_path.glob("*.corrupt-*"))
+    if wrong in ("memory", "statement"):
+        database = opened(path)
+        assert database.rows("SELECT count(*) FROM t") == [(20_000,)]
+        database.close()
 
 
 def test_flipped_bits_never_stop_the_start(tmp_path: Path) -> None:
