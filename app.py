@@ -16,6 +16,7 @@ import streamlit as st
 
 from lib import http, own_log, settings, wiring
 from lib.alerts.api import AlertApi
+from lib.collect.giving_way import after_an_import
 from lib.errors import OpsError, SettingsError, SourceUnavailable
 from lib.heartbeats import api as heartbeats
 from lib.heartbeats.log import HeartbeatLog
@@ -49,7 +50,7 @@ def open_or_end() -> tuple[wiring.OpenStores, Worker]:
     """The stores and what fills them; where that cannot be, the reason is printed plainly and the process ends with exit
     code 3."""
     try:
-        stores = wiring.open_stores(SETTINGS)
+        stores = after_an_import(lambda: wiring.open_stores(SETTINGS), SETTINGS.data_dir)
         return stores, Worker(SETTINGS, stores)
     except OpsError as error:
         say("The stores cannot be opened:", str(error))

@@ -26,6 +26,7 @@ from lib.alerts.console.drill import RANGE
 from lib.checklists import questions, runs, versions
 from lib.collect import spool
 from lib.collect.cadence import Clock, utc_now
+from lib.collect.giving_way import after_an_import
 from lib.collect.import_progress import load_progress
 from lib.collect.probe import Prober
 from lib.collect.retention import Policy, applied, refuse_failures
@@ -302,7 +303,7 @@ def main() -> int:
         own_log.set_up(settings.log_level)
         for unused in configuration.unknown_settings():
             _log.warning("not used: %s", unused)
-        stores = wiring.open_stores(settings)
+        stores = after_an_import(lambda: wiring.open_stores(settings), settings.data_dir)
         worker = Worker(settings, stores)
     except SettingsError as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)  # noqa: T201

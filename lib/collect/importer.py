@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from lib.collect import spool
+from lib.collect.giving_way import LOCK
 from lib.collect.health_files import observations_of
 from lib.collect.health_series import past
 from lib.collect.import_progress import ImportProgress
@@ -261,7 +262,7 @@ def _refuse_to_act_for_another(folder: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One import at a time per data folder: the next one waits for its turn, and says so."""
-    with (folder / "import.lock").open("a+", encoding="ascii") as lock:
+    with (folder / LOCK).open("a+", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

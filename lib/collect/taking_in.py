@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from lib.collect import spool
+from lib.collect.giving_way import wanted
 from lib.duck_lock import OwnerLock
 from lib.errors import SourceUnavailable
 from lib.settings import Settings
@@ -83,7 +84,7 @@ class TakingIn:
     def _go_round(self) -> None:
         while not self._ended.is_set():
             waiting = spool.pending_bytes(self._folder)
-            if waiting > (0 if self._finishing.is_set() else AT_ONCE):
+            if waiting > (0 if self._finishing.is_set() else AT_ONCE) and not wanted(self._folder):
                 try:
                     self._take_in()
                 except Exception as error:  # noqa: BLE001 - whatever it is, the import must not wait for ever
@@ -103,7 +104,10 @@ class TakingIn:
         self._hindered = ""
         sinks = spool.Sinks(stores.log_database, stores.metrics, stores.health)
         try:
-            while spool.pending(self._folder) and not self._ended.is_set():
-                spool.drain(self._folder, sinks, stop=self._ended.is_set)
+            while spool.pending(self._folder) and not self._lets_go():
+                spool.drain(self._folder, sinks, stop=self._lets_go)
         finally:
             stores.close()
+
+    def _lets_go(self) -> bool:
+        return self._ended.is_set() or wanted(self._folder)

@@ -25,6 +25,7 @@ from lib import settings as configuration
 from lib import wiring
 from lib.collect import spool, taking_in
 from lib.collect.backfill import main, summary
+from lib.collect.giving_way import after_an_import
 from lib.collect.importer import Importer
 from lib.collect.sources import find
 from lib.errors import SettingsError, SourceUnavailable
@@ -351,3 +352,45 @@ def test_ctrl_c_ends_it_in_one_line_and_the_next_one_goes_on(settings, tmp_path)
     assert told == ("", "Stopped. The same command again goes on; nothing is added twice.\n")
     bring_in(settings, path)
     assert stored(settings) == 20_000
+
+
+def is_held_by(settings: Settings, process: int) -> bool:
+    try:
+        wiring.open_stores(settings).close()
+    except SourceUnavailable as error:
+        return f"process {process}:" in str(error)
+    return False
+
+
+@pytest.mark.slow
+def test_a_dashboard_that_starts_while_an_import_has_the_stores_gets_them(settings, tmp_path):
+    """Regression: it ended with "in use by process …" for as long as the import lasted."""
+    path = many(tmp_path / "combined.log", 60_000, pad=500)
+    with started(settings.data_dir, path) as importing:
+        while not is_held_by(settings, importing.pid):
+            assert importing.poll() is None, "it was over before anybody asked"
+            time.sleep(0.02)
+
+        stores = after_an_import(lambda: wiring.open_stores(settings), settings.data_dir)
+
+        began, sinks = time.monotonic(), spool.Sinks(stores.logs, stores.metrics, stores.health)
+        while importing.poll() is None and time.monotonic() - began < 60:
+            spool.drain(spool.folder_of(settings.data_dir), sinks)
+            time.sleep(0.02)
+        told = importing.communicate(timeout=10)
+    stores.close()
+
+    assert importing.returncode == 0, told
+    assert "New in the stores: 60000 records" in told[0]
+    assert stored(settings) == 60_000
+
+
+def test_what_else_keeps_the_stores_is_told_at_once(settings):
+    stores = wiring.open_stores(settings)
+    began = time.monotonic()
+
+    with pytest.raises(SourceUnavailable, match="in use by process"):
+        after_an_import(lambda: wiring.open_stores(settings), settings.data_dir)
+
+    stores.close()
+    assert time.monotonic() - began < 5
