@@ -36,14 +36,18 @@ class Result:
     warnings: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
-        """Long form, present samples only: `ts` UTC, one column per label name ("" where absent), `value`."""
+        """Long form, present samples only: `ts` UTC, one column per label name ("" where absent), `value`.
+
+        A label that is itself called `ts` or `value`, as count_values makes it, has the column `label ts` or `label value`.
+        """
         names = sorted({name for labels in self.labels for name in labels})
         row, column = np.nonzero(self.present)
         frame = pd.DataFrame(
             {"ts": pd.to_datetime(self.ts_ms[column], unit="ms", utc=True).astype("datetime64[ns, UTC]")}
         )
         for name in names:
-            frame[name] = np.array([labels.get(name, "") for labels in self.labels], dtype=object)[row]
+            column_name = f"label {name}" if name in ("ts", "value") else name
+            frame[column_name] = np.array([labels.get(name, "") for labels in self.labels], dtype=object)[row]
         frame["value"] = self.values[row, column]
         return frame
 

@@ -113,6 +113,15 @@ def test_no_series_is_an_empty_answer_and_not_an_error(store: MetricStore) -> No
     assert result.frame().columns.tolist() == ["ts", "value"]
 
 
+@pytest.mark.parametrize("name", ["ts", "value"])
+def test_a_label_that_is_called_as_a_column_keeps_its_own(store: MetricStore, name: str) -> None:
+    """Regression: `count_values("value", …)` showed how often, and not what."""
+    frame = store.instant(f'count_values("{name}", vector(7))', START + MINUTE).frame()
+
+    assert frame[[f"label {name}", "value"]].to_numpy().tolist() == [["7", 1.0]]
+    assert frame["ts"].tolist() == [START + MINUTE]
+
+
 def test_a_number_is_one_series_without_labels(store: MetricStore) -> None:
     result = store.range("1 + 1", Window(START, START + MINUTE), MINUTE)
 
