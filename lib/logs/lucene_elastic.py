@@ -32,8 +32,8 @@ Body = dict[str, Any]
 class FieldPath(Protocol):
     """Where an index has a field. `name` is what to ask, `base` what a record that has it has.
 
-    `kind`: exact (a keyword), number, date, object (which can be asked for, not compared), or text (its words can be
-    searched, nothing else).
+    `kind`: exact (a keyword), number, date, boolean, object (which can be asked for, not compared), or text (its words
+    can be searched, nothing else).
     """
 
     @property
@@ -42,6 +42,8 @@ class FieldPath(Protocol):
     def kind(self) -> str: ...
     @property
     def base(self) -> str: ...
+    @property
+    def most(self) -> float: ...
 
 
 class Index(Protocol):
@@ -103,6 +105,8 @@ def _leaf(node: Leaf, field: str, path: FieldPath, whole: str) -> Body:
         return _exists(path)
     if path.kind == "object":
         return _NONE
+    if path.kind == "boolean":
+        return _of_two(node, path, part=kind_of(field) is Kind.TEXT)
     if isinstance(node, Range):
         return _range(node, field, path)
     if kind_of(field) is Kind.TEXT:
@@ -159,6 +163,35 @@ def _escaped(value: str) -> str:
 # Values that are compared as a whole
 
 
+def _of_two(node: Term | Phrase | Wildcard | Range, path: FieldPath, *, part: bool) -> Body:
+    """The cluster compares a boolean with nothing but true and false: which of them the condition means is found here."""
+    meant = [word for word in ("true", "false") if _means(node, word, part=part)]
+    return {"terms": {path.name: meant}} if meant else _NONE
+
+
+def _means(node: Term | Phrase | Wildcard | Range, word: str, *, part: bool) -> bool:
+    if isinstance(node, Wildcard):
+        return _like(f"*{node.pattern.lower()}*" if part else node.pattern, word)
+    if isinstance(node, Term | Phrase):
+        return node.value.lower() in word if part else node.value == word
+    low, high = node.low, node.high
+    if all(is_number(end) for end in (low, high) if end is not None):
+        return False
+    above = low is None or word > low or (node.with_low and word == low)
+    return above and (high is None or word < high or (node.with_high and word == high))
+
+
+def _like(pattern: str, word: str) -> bool:
+    """Whether a word has the form of a pattern: after each of its signs, how much of the word may be used up."""
+    used = {0}
+    for sign in re.findall(r"\\?.", pattern, re.DOTALL):
+        if sign == "*":
+            used = set(range(min(used), len(word) + 1)) if used else used
+        else:
+            used = {n + 1 for n in used if n < len(word) and (sign == "?" or sign[-1] == word[n])}
+    return len(word) in used
+
+
 def _equal(node: Term | Phrase, field: str, path: FieldPath) -> Body:
     if path.kind == "number":
         return _number(node.value, path)
@@ -176,7 +209,7 @@ def _number(value: str, path: FieldPath) -> Body:
         return _NONE
     number = float(value)
     exact: float | int = int(value) if re.fullmatch(r"-?\d{1,18}", value) else number
-    return {"range": {path.name: {"gte": exact, "lte": exact}}} if abs(number) < 2**63 else _NONE
+    return {"range": {path.name: {"gte": exact, "lte": exact}}} if abs(number) < min(path.most, 2.0**63) else _NONE
 
 
 def _wildcard(pattern: str, field: str, path: FieldPath) -> Body:
@@ -192,11 +225,19 @@ def _range(node: Range, field: str, path: FieldPath) -> Body:
         return _range_of_time(given, path)
     numbers = all(is_number(end) for end in given.values())
     if path.kind == "number":
-        return {"range": {path.name: {name: float(end) for name, end in given.items()}}} if numbers else _NONE
+        return _range_of_numbers({name: float(end) for name, end in given.items()}, path) if numbers else _NONE
     if numbers and kind_of(field) is Kind.JSON:
         raise QueryError(f"“{field}” is kept as text in Elasticsearch, and text has no order by number")
     above_none = {"gt": ""} if node.low is None and kind_of(field) is Kind.EXACT else {}
     return {"range": {path.name: above_none | given}}
+
+
+def _range_of_numbers(given: dict[str, float], path: FieldPath) -> Body:
+    """An end beyond what the field can hold leaves out nothing, or everything."""
+    if any((end if name in ("gte", "gt") else -end) >= path.most for name, end in given.items()):
+        return _NONE
+    kept = {name: end for name, end in given.items() if abs(end) < path.most}
+    return {"range": {path.name: kept}} if kept else {"exists": {"field": path.base}}
 
 
 def _range_of_time(given: dict[str, str], path: FieldPath) -> Body:

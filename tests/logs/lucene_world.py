@@ -48,6 +48,7 @@ FIELDS = [
     "n",
     "context.n",
     "odd/~key",
+    "flag",
 ]
 TIMES = ["2026-03-10T11:59", "2026-03-10T12:00:00+00:00", "2026-03-10T14:00:00+02:00"]
 
@@ -65,7 +66,7 @@ records = st.fixed_dictionaries(
         "status": st.sampled_from([None, 5, 200, 500]),
         "duration_ms": st.sampled_from([None, 0.0, 5.0, 100.5]),
         "fields": st.dictionaries(
-            st.sampled_from(["n", "context.n", "context", "odd/~key"]),
+            st.sampled_from(["n", "context.n", "context", "odd/~key", "flag"]),
             st.one_of(JSON_VALUES, st.dictionaries(st.just("n"), JSON_VALUES, max_size=1)),
         ).map(json.dumps),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,6 +184,7 @@ class Keyword:
     name: str
     kind: str
     base: str
+    most: float = math.inf
 
 
 class Keywords:
@@ -196,6 +198,13 @@ class Keywords:
 
     def own(self, *_: object) -> None:
         """Every field is there."""
+
+
+class Booleans(Keywords):
+    """An index in which everything is true or false."""
+
+    def paths(self, field: str) -> list[Keyword]:
+        return [Keyword(field, "boolean", field)]
 
 
 class Analysed(Keywords):
@@ -250,6 +259,20 @@ def _range(value: Any, rule: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("text", ["x:1", "timeout OR level:error", "NOT url:a*"])
 def test_elasticsearch_gets_no_query_string(text: str) -> None:
     assert not re.search(r"query_string|regexp|script", json.dumps(body(parse(text), Keywords())))
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("error:RU", {"terms": {"error": ["true"]}}),
+        ("error:t*e", {"terms": {"error": ["true"]}}),
+        ("error:timeout", {"match_none": {}}),
+        ("flag:[* TO true}", {"terms": {"flag": ["false"]}}),
+        ("_exists_:flag", {"exists": {"field": "flag"}}),
+    ],
+)
+def test_of_what_is_true_or_false_the_words_are_compared_here(text: str, clause: dict[str, Any]) -> None:
+    assert body(parse(text), Booleans()) == clause
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import threading
 import time
@@ -43,8 +45,13 @@ PREFIXES = ("", "fields.", "meta.", "json.")
 _SEVERAL = ("status", "lead_id", "error")
 """Fields that different kinds of record carry under different names: the first that a record has counts."""
 
-_NUMBERS = ("long", "integer", "short", "byte", "double", "float", "half_float", "scaled_float", "unsigned_long")
-_EXACT = ("keyword", "boolean", "ip", "version", "constant_keyword", "wildcard")
+_NUMBERS = {
+    "long": 2.0**63, "integer": 2.0**31, "short": 2.0**15, "byte": 2.0**7, "unsigned_long": 2.0**64,
+    "double": math.inf, "float": math.inf, "half_float": math.inf, "scaled_float": 2.0**63,
+}  # fmt: skip
+"""The types of numbers, and where each ends: the cluster refuses to compare with what is beyond."""
+
+_EXACT = ("keyword", "ip", "version", "constant_keyword", "wildcard")
 _DATES = ("date", "date_nanos")
 _FREE = re.compile(r'[^\s,*?"_][^\s,*?"]{0,255}')
 """Names of other fields that can be looked up; those that begin with _ are the cluster's own."""
@@ -58,12 +65,14 @@ _EMPTY_S = 2.0
 class Path:
     """A field to ask by `name`. `base` is what a record that has it has; they differ for `text` with a keyword sub-field.
 
-    `kind`: exact, number, date, object, or text (which can be searched, but neither compared nor grouped by).
+    `kind`: exact, number, date, boolean, object, or text (which can be searched, but neither compared nor grouped by).
     """
 
     name: str
     kind: str
     base: str
+    most: float = dataclasses.field(default=math.inf, compare=False)
+    """What a number of its type is less than; indices that differ in this alone are asked together."""
 
     @property
     def cut(self) -> bool:
@@ -84,7 +93,7 @@ class Plan:
 
     def exact(self, field: str) -> tuple[Path, ...]:
         """The same, for comparing and grouping. Raises SourceRejected for a field that is text alone."""
-        return tuple(self._checked(path, ("exact", "number", "date")) for path in self.paths(field))
+        return tuple(self._checked(path, ("exact", "number", "date", "boolean")) for path in self.paths(field))
 
     def number(self, field: str) -> Path | None:
         """The same, for adding up. Raises SourceRejected for a field that is no number."""
@@ -180,11 +189,11 @@ def _fields_of(kinds: Mapping[str, str], others: Sequence[str]) -> tuple[tuple[s
 def _path(name: str, kinds: Mapping[str, str]) -> Path | None:
     kind = kinds.get(name, "unmapped")
     if kind in _NUMBERS:
-        return Path(name, "number", name)
+        return Path(name, "number", name, _NUMBERS[kind])
     if kind in _DATES:
         return Path(name, "date", name)
-    if kind in _EXACT:
-        return Path(name, "exact", name)
+    if kind in _EXACT or kind == "boolean":
+        return Path(name, "boolean" if kind == "boolean" else "exact", name)
     if kind == "text":
         inner = f"{name}.keyword"
         return Path(inner, "exact", name) if kinds.get(inner) in _EXACT else Path(name, "text", name)

@@ -34,7 +34,7 @@ def rows() -> list[dict[str, Any]]:
     for n in range(150):
         row: dict[str, Any] = {name: dice.choice(["", *WORDS]) for name in TEXTS}
         own = {"n": dice.choice([None, -7, 5, 100, 500]), "odd/~key": dice.choice([None, *WORDS]),
-               "context": dice.choice([None, {}, {"n": dice.choice(WORDS)}])}  # fmt: skip
+               "context": dice.choice([None, {}, {"n": dice.choice(WORDS)}]), "flag": [None, True, False][n % 3]}  # fmt: skip
         found.append(row | {
             "id": f"{n:03}", "ts": NOON - dice.randrange(3) * timedelta(minutes=30), "fields": json.dumps(own),
             "level": dice.choice(["ERROR", "WARN", "INFO"]), "status": dice.choice([None, 5, 200, 500]),
@@ -90,6 +90,32 @@ def test_a_text_that_looks_like_a_number_is_a_text(embedded: DuckLogs, remote: I
     assert embedded.count(other) == remote.count(other) > 0
 
 
+@pytest.mark.parametrize(
+    ("text", "selected"),
+    [("_exists_:flag", 100), ('flag:""', 50), ("flag:true", 50), ("flag:yes", 0), ("NOT flag:yes", 150), ("flag:tr*", 50),
+     ("flag:f?lse", 50), ("flag:>a", 100), ("flag:{false TO true]", 50), ("flag:<5", 0)],
+)  # fmt: skip
+def test_true_and_false_are_compared_as_words(embedded: DuckLogs, remote: Indices, text: str, selected: int) -> None:
+    """Regression: the cluster refused all but true and false, even to say whether the field is there."""
+    query = LogQuery(SPAN, lucene=text)
+
+    assert (embedded.count(query), remote.count(query)) == (selected, selected)
+
+
+@pytest.mark.parametrize(
+    ("text", "selected"),
+    [("n:<1e30", 118), ("n:>1e30", 0), ("n:[-9223372036854775808 TO 100]", 93), ("n:<9223372036854775807", 118),
+     ("n:9223372036854775808", 0), ("status:[5 TO 3000000000]", 112), ("status:3000000000", 0), ("response_bytes:<1e20", 0)],
+)  # fmt: skip
+def test_a_number_beyond_what_the_field_can_hold_is_compared(
+    embedded: DuckLogs, remote: Indices, text: str, selected: int
+) -> None:
+    """Regression: the cluster refused it."""
+    query = LogQuery(SPAN, lucene=text)
+
+    assert (embedded.count(query), remote.count(query)) == (selected, selected)
+
+
 @given(st.lists(queries, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indices, texts: list[str]) -> None:
@@ -106,7 +132,9 @@ def test_a_typed_query_selects_the_same_records(embedded: DuckLogs, remote: Indi
         assert remote.count(query) == len(expected), text
 
 
-@pytest.mark.parametrize("field", [*TEXTS, "level", "status", "duration_ms", "n", "context.n", "odd/~key", "id?"])
+@pytest.mark.parametrize(
+    "field", [*TEXTS, "level", "status", "duration_ms", "n", "context.n", "odd/~key", "flag", "id?"]
+)
 def test_the_values_of_a_field_are_counted_alike(embedded: DuckLogs, remote: Indices, field: str) -> None:
     query = LogQuery(SPAN, lucene="NOT level:info")
 
