@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+_ROOT = Path(__file__).parents[2]
+
+More = Callable[[int], bool]
+"""Whether to refresh once more, by how often that was done."""
 
 
 @dataclass
@@ -26,8 +37,8 @@ class Viewer:
     fragments: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
-    async def watch(self, every_s: float, refreshes: int, started: asyncio.Event, offset_s: float = 0.0) -> None:
-        """Opens the page; `offset_s` after `started`, refreshes every fragment that refreshes itself, `refreshes` times."""
+    async def watch(self, every_s: float, more: More, started: asyncio.Event, offset_s: float = 0.0) -> None:
+        """Opens the page; `offset_s` after `started`, refreshes every fragment that refreshes itself, while `more`."""
         parts = urlsplit(self.base_url)
         async with websockets.connect(
             f"ws://{parts.netloc}/_stcore/stream",
@@ -39,7 +50,7 @@ class Viewer:
             await self._run(socket)
             await started.wait()
             await asyncio.sleep(offset_s)
-            for _ in range(refreshes):
+            while more(len(self.refresh_ms)):
                 begun = time.perf_counter()
                 await self._refresh(socket)
                 self.refresh_ms.append((time.perf_counter() - begun) * 1000)
@@ -100,13 +111,43 @@ class Viewer:
 async def crowd(base_url: str, pages: list[str], count: int, every_s: float, refreshes: int) -> list[Viewer]:
     """`count` viewers spread over the pages; all are open before the first refresh, which are spread over `every_s`."""
     viewers = [Viewer(base_url, pages[i % len(pages)]) for i in range(count)]
+    await _watch(viewers, every_s, lambda done: done < refreshes)
+    return viewers
+
+
+@contextmanager
+def watching(base_url: str, pages: list[str], every_s: float) -> Iterator[list[Viewer]]:
+    """A viewer on each page, in a process of their own, from when all are open to the block's end; the list is filled then."""
+    command = [sys.executable, "-m", "tests.bench.viewers", base_url, str(every_s), *pages]
+    found = list[Viewer]()
+    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open\n"
+        yield found
+        found += [Viewer(**told) for told in orjson.loads(child.communicate()[0])]
+
+
+async def _watch(viewers: list[Viewer], every_s: float, more: More, opened: Callable[[], None] = lambda: None) -> None:
     started = asyncio.Event()
     tasks = []
     for i, viewer in enumerate(viewers):
-        tasks.append(asyncio.create_task(viewer.watch(every_s, refreshes, started, offset_s=every_s * i / count)))
-        await asyncio.sleep(every_s / count)
+        offset_s = every_s * i / len(viewers)
+        tasks.append(asyncio.create_task(viewer.watch(every_s, more, started, offset_s=offset_s)))
+        await asyncio.sleep(every_s / len(viewers))
     while not all(viewer.fragments or task.done() for viewer, task in zip(viewers, tasks, strict=True)):
         await asyncio.sleep(0.05)
+    opened()
     started.set()
     await asyncio.gather(*tasks)
-    return viewers
+
+
+async def main(base_url: str, every_s: str, *pages: str) -> None:
+    """Watches until stdin ends, and prints what was seen."""
+    viewers = [Viewer(base_url, page) for page in pages]
+    told = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await _watch(viewers, float(every_s), lambda _: not told.done(), lambda: print("open", flush=True))
+    print(orjson.dumps(list(map(asdict, viewers))).decode())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
