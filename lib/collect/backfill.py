@@ -49,7 +49,8 @@ def summary(importer: Importer) -> str:
         else ""
     )
     raw = [
-        f"{file}: {count} lines are no JSON records; kept as level UNPARSED" for file, count in read.kept_raw.items()
+        f"{file}: lines that are no JSON records: {count} kept as level UNPARSED"
+        for file, count in read.kept_raw.items()
     ]
     return "\n".join(
         [

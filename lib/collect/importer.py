@@ -101,10 +101,10 @@ class Importer:
     def _read_all(self, sources: Sequence[Readable], taking: TakingIn) -> None:
         before = 0
         for source in sources:
-            only_read = self._settings.elasticsearch_node and not self._settings.ship_to_elasticsearch
-            if only_read and isinstance(source, Source) and source.kind == "logs":
-                told = "the logs are read from Elasticsearch; HALO_OPS_SHIP_TO_ELASTICSEARCH lets an import send them there"
-                self.tally.problems.append(f"{source.path}: {told}")
+            if told := self._never_asked(source.kind):
+                where = source.path if isinstance(source, Source) else source.name
+                self.tally.problems.append(f"{where}: left out: {told}")
+                before += source.size
                 continue
             try:
                 for at in self._read(source):
@@ -116,6 +116,15 @@ class Importer:
             self._settle(before, source.name)
         while self._under_way:
             self._settle(before, "", wait=True)
+
+    def _never_asked(self, kind: str) -> str:
+        """Why nobody would see what such a source brings; "" where somebody does."""
+        settings = self._settings
+        if kind == "logs" and settings.elasticsearch_node and not settings.ship_to_elasticsearch:
+            return "the logs are read from Elasticsearch; HALO_OPS_SHIP_TO_ELASTICSEARCH lets an import send them there"
+        if kind in ("metrics", "samples") and settings.prometheus_url:
+            return "the metrics are read from PROMETHEUS_URL; bring them in there (promtool tsdb create-blocks-from openmetrics)"
+        return ""
 
     def _read(self, source: Readable) -> Iterator[int]:
         match source:

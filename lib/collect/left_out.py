@@ -22,6 +22,6 @@ class LeftOut:
     def told(self, file: str) -> list[str]:
         """A line for each reason."""
         return [
-            f"{file}: {count} {reason}: left out" + (f"; first: {self.first[reason]}" if self.first[reason] else "")
+            f"{file}: {reason}: {count} left out" + (f"; first: {self.first[reason]}" if self.first[reason] else "")
             for reason, count in self.counts.items()
         ]

@@ -31,7 +31,7 @@ def samples_of(
             lines_before=lines,
         )  # fmt: skip
         lines += text.count(b"\n")
-        left_out.note("lines", len(errors), errors[0] if errors else "")
+        left_out.note("malformed lines", len(errors), errors[0] if errors else "")
         yield _of_the_past(samples, now, left_out), at
 
 

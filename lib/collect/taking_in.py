@@ -99,7 +99,10 @@ class TakingIn:
 
             stores = wiring.open_stores(self._settings)
         except SourceUnavailable as error:  # mostly that another process owns the stores: it takes them in
-            self._hindered = str(error)
+            owned, _, _ = str(error).partition(": one process owns")
+            self._hindered = (
+                str(error) if owned == str(error) else f"{owned}, which is to do it (see its header and its log)"
+            )
             return
         self._hindered = ""
         sinks = spool.Sinks(stores.log_database, stores.metrics, stores.health)

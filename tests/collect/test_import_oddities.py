@@ -186,7 +186,7 @@ def test_lines_that_are_no_records_are_counted_for_each_file(settings, tmp_path)
 
     importer = bring_in(settings, path)
 
-    assert "combined.log: 2 lines are no JSON records; kept as level UNPARSED" in summary(importer)
+    assert "combined.log: lines that are no JSON records: 2 kept as level UNPARSED" in summary(importer)
 
 
 # Metrics and health
@@ -228,7 +228,7 @@ def test_a_stamp_in_another_unit_or_ahead_of_now_is_left_out_and_told(settings, 
 
     assert samples(settings) == [("up", 1730458800000)]
     assert (
-        "whose time stamp, read as ms, lies before 2000 or ahead of now: left out; first: "
+        "whose time stamp, read as ms, lies before 2000 or ahead of now: 1 left out; first: "
         in importer.tally.problems[0]
     )
 
@@ -246,7 +246,7 @@ def test_a_bad_line_is_named_by_its_place_in_the_whole_file_and_once(settings, t
     importer = bring_in(settings, path)
 
     assert importer.tally.problems == [
-        f"{path}: 2 lines: left out; first: line {count - 9}: not “name{{label=\"value\"}} number [ms]”: 'broken'"
+        f"{path}: malformed lines: 2 left out; first: line {count - 9}: not “name{{label=\"value\"}} number [ms]”: 'broken'"
     ]
 
 
@@ -270,8 +270,8 @@ def test_health_answers_of_no_use_are_named(settings, tmp_path):
 
     assert (importer.tally.observations, importer.tally.left_out) == (1, 4)
     assert importer.tally.problems == [
-        f'{path}: 1 lines with a "ts" ahead of now: left out; first: line 2',
-        f'{path}: 3 lines without a "target" or a "ts" with its zone, such as 2026-11-24T10:00:00Z: left out; first: line 3',
+        f'{path}: lines with a "ts" ahead of now: 1 left out; first: line 2',
+        f'{path}: lines without a "target" or a "ts" with its zone, such as 2026-11-24T10:00:00Z: 3 left out; first: line 3',
     ]
     stores = wiring.open_stores(settings)
     newest = stores.health.now()
@@ -394,3 +394,14 @@ def test_what_else_keeps_the_stores_is_told_at_once(settings):
 
     stores.close()
     assert time.monotonic() - began < 5
+
+
+def test_samples_that_nobody_would_see_are_not_brought_in(settings, tmp_path):
+    """Regression: where Prometheus is asked they went into the embedded store, and the command said all was in."""
+    path = tmp_path / "export.prom"
+    path.write_text("up 1 1730458800000\n")
+
+    importer = bring_in(settings.model_copy(update={"prometheus_url": "http://p:9090"}), path)
+
+    assert importer.tally.problems[0].startswith(f"{path}: left out: the metrics are read from PROMETHEUS_URL")
+    assert samples(settings) == []
