@@ -19,6 +19,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from lib import retry_after
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
+from lib.logs.elastic.bounded import TOO_LONG, BoundedNode
 from lib.logs.elastic.joining import Joined
 from lib.logs.elastic.wire import SERIALIZERS
 from lib.notes import say, timed
@@ -231,7 +232,7 @@ def open_client(access: Access, timeout_s: float) -> Elasticsearch:
             more["ca_certs"] = access.ca_file
     return Elasticsearch(
         [_with_port(host) for host in access.hosts], request_timeout=timeout_s, max_retries=len(access.hosts) - 1, retry_on_status=(),
-        retry_on_timeout=False, http_compress=True, serializers=SERIALIZERS, **more,
+        retry_on_timeout=False, http_compress=True, serializers=SERIALIZERS, node_class=BoundedNode, **more,
     )  # fmt: skip
 
 
@@ -265,7 +266,8 @@ def translate(error: ApiError | TransportError) -> SourceError:
     if isinstance(error, SerializationError):
         return SourceUnavailable("the answer is not JSON", NAME)
     found = _ERRNO.search(error.message)
-    return SourceUnavailable(f"no connection{f': {found[1].strip()}' if found else ''}", NAME)
+    reason = f"no connection{f': {found[1].strip()}' if found else ''}"
+    return SourceUnavailable(error.message if error.message.startswith(TOO_LONG) else reason, NAME)
 
 
 def reason_of(body: Any) -> str:

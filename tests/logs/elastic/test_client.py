@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import resource
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ import pytest
 
 from lib import notes
 from lib.errors import SourceError, SourceRejected, SourceUnavailable
+from lib.logs.elastic import bounded
 from lib.logs.elastic.client import Access, Connection, Pauses, reason_of
 from lib.logs.elastic.wire import Json
 from tests import fault_server as faults
@@ -177,6 +183,68 @@ def test_a_hanging_cluster_costs_the_timeout_once(server: FaultServer, connectio
         connection.search(SEARCH)
 
     assert len(asked_of(server)) == 1
+
+
+@pytest.mark.slow
+def test_a19_an_answer_that_unfolds_to_gigabytes_is_read_no_further_than_its_bound(
+    server: FaultServer, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: all of it was unpacked into memory."""
+    monkeypatch.setattr(bounded, "MOST_BYTES", 8 << 20)
+    server.says(MSEARCH, faults.gzip_bomb(200_000_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(SourceUnavailable, match="the answer is longer than 8 MiB"):
+        connection.search(SEARCH)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KiB; the server's own are in it
+
+
+@pytest.mark.slow
+def test_an_answer_that_drips_costs_the_timeout_once(server: FaultServer, connection: Connection) -> None:
+    """Regression: each byte began the time-out anew."""
+    server.says(MSEARCH, faults.drip(b'{"responses": []}' + b" " * 1000))
+    began = time.monotonic()
+
+    with pytest.raises(SourceUnavailable, match="no answer in time"):
+        connection.search(SEARCH)
+
+    assert time.monotonic() - began < 5
+
+
+def test_questions_go_out_on_one_connection_also_after_a_refusal() -> None:
+    """Each answer is read to its end, so that the connection can be used again."""
+    clients = list[tuple[str, int]]()
+
+    class Cluster(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            clients.append(self.client_address)
+            body = gzip.compress(
+                orjson.dumps({"responses": [WHOLE]} if len(clients) != 2 else {"error": "no", "status": 400})
+            )
+            self.send_response(200 if len(clients) != 2 else 400)
+            for name, value in {"content-type": "application/json", "content-encoding": "gzip", "x-elastic-product": "Elasticsearch",
+                                "content-length": str(len(body))}.items():  # fmt: skip
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        opened = Connection(Access((f"http://127.0.0.1:{server.server_port}",)))
+        for number in range(4):
+            with suppress(SourceRejected):
+                opened.search([(None, {"size": number})])
+        opened.close()
+        server.shutdown()
+
+    assert len(clients) == 4
+    assert len(set(clients)) == 1
 
 
 def test_jitter_keeps_askers_apart() -> None:
