@@ -108,9 +108,11 @@ class Viewer:
             self.charts[-1] += 1
 
 
-async def crowd(base_url: str, pages: list[str], count: int, every_s: float, refreshes: int) -> list[Viewer]:
+async def crowd(
+    base_url: str, pages: list[str], count: int, every_s: float, refreshes: int, *, query: str = ""
+) -> list[Viewer]:
     """`count` viewers spread over the pages; all are open before the first refresh, which are spread over `every_s`."""
-    viewers = [Viewer(base_url, pages[i % len(pages)]) for i in range(count)]
+    viewers = [Viewer(base_url, pages[i % len(pages)], query) for i in range(count)]
     await _watch(viewers, every_s, lambda done: done < refreshes)
     return viewers
 
