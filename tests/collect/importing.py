@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -46,5 +47,16 @@ def started(data_dir: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     environment = os.environ | {"HALO_OPS_DATA_DIR": str(data_dir)}
     command = [sys.executable, "-m", "lib.collect.backfill", *map(str, arguments)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - it takes no lock
     )
+
+
+def _hear_ctrl_c() -> None:
+    """What a shell runs in the background is deaf to it, and so is all that this starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
