@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from lib.errors import SourceUnavailable
+from lib.errors import InUse, SourceUnavailable
+
+OWNED = "metrics.duckdb"
+"""The file that whoever runs on a data folder owns, whatever else the settings name: its lock tells that somebody does."""
 
 _held: set[Path] = set()
 _guard = threading.Lock()
@@ -23,11 +26,11 @@ class OwnerLock:
 
     @classmethod
     def take(cls, database: Path, name: str) -> Self:
-        """The lock of `database`, at once. Raises SourceUnavailable that names the process holding it."""
+        """The lock of `database`, at once. Raises SourceUnavailable that names the process holding it: InUse."""
         path = database.resolve().with_name(database.name + ".lock")
         with _guard:
             if path in _held:
-                raise _taken(database, os.getpid(), name)
+                raise _taken(database, str(os.getpid()), name)
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             except OSError as error:
@@ -52,9 +55,10 @@ class OwnerLock:
                 self._descriptor = None
 
 
-def _taken(database: Path, holder: int | str, name: str) -> SourceUnavailable:
-    return SourceUnavailable(
+def _taken(database: Path, holder: str, name: str) -> InUse:
+    return InUse(
         f"{database.name} is in use by process {holder}: one process owns the embedded stores. "
         "Stop that one first, or give this one another data folder",
         name,
+        holder,
     )

@@ -7,6 +7,7 @@
     ├── QueryError(.position)         what a person typed is not valid PromQL or Lucene: says where
     ├── SourceError(.source)
     │   ├── SourceUnavailable         no answer: the same question may work later
+    │   │   └── InUse(.holder)        another process owns the embedded stores
     │   └── SourceRejected            answered "no" (401, bad query): asking again will not help
     ├── DeliveryError(.permanent)     a notice did not leave; permanent = asking again will not help
     └── Refused                       this person may not do that, or has to say who they are first
@@ -42,6 +43,14 @@ class SourceError(OpsError):
 
 class SourceUnavailable(SourceError):  # noqa: N818 - a state that a source is in, read so on the pages
     """No answer came: the same question may work later."""
+
+
+class InUse(SourceUnavailable):
+    """Another process owns the embedded stores. ``holder`` is its number, or "unknown"."""
+
+    def __init__(self, message: str, source: str, holder: str) -> None:
+        super().__init__(message, source)
+        self.holder = holder
 
 
 class SourceRejected(SourceError):  # noqa: N818 - as above

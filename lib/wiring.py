@@ -13,6 +13,7 @@ import stamina.instrumentation
 from lib.alerts.rulebook import Rulebook
 from lib.checklists import versions
 from lib.collect import health_series
+from lib.duck_lock import OWNED
 from lib.errors import SettingsError
 from lib.logs.base import LogStore
 from lib.logs.duckdb import DuckLogs
@@ -115,7 +116,7 @@ def open_stores(settings: Settings) -> OpenStores:
         database = open_log_database(settings)
         logs = database or open_elastic(settings)
         opened.callback(logs.close)
-        metrics = DuckMetrics(settings.data_dir / "metrics.duckdb")
+        metrics = DuckMetrics(settings.data_dir / OWNED)
         opened.callback(metrics.close)
         state = open_state(url_of(settings))
         opened.callback(state.close)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lib.collect import spool
-from lib.errors import SourceUnavailable
+from lib.errors import InUse
 
 LOCK = "import.lock"
 """In the spool folder: held by the import that runs, whose process it names."""
@@ -33,30 +33,30 @@ def wanted(folder: Path) -> bool:
 
 def after_an_import(opened: Callable[[], T], data_dir: Path) -> T:
     """What `opened` gives, once an import has let go of the stores. Raises what it raises for any other reason."""
-    deadline = time.monotonic() + WAIT_S
+    folder, deadline = spool.place_of(data_dir), time.monotonic() + WAIT_S
     while True:
         try:
             stores = opened()
-        except SourceUnavailable as error:
-            importing = _importing(data_dir)
-            if not importing or f"process {importing}:" not in str(error) or time.monotonic() > deadline:
+        except InUse as error:
+            importing = _importing(folder)
+            if error.holder != importing or time.monotonic() > deadline:
                 raise
-            if not wanted(folder := spool.folder_of(data_dir)):
+            if not wanted(folder):
                 _log.warning("an import (process %s) has the stores; it is asked to let go of them", importing)
             (folder / _WANTED).touch()
             time.sleep(_EVERY_S)
         else:
-            (data_dir / "spool" / _WANTED).unlink(missing_ok=True)
+            (folder / _WANTED).unlink(missing_ok=True)
             return stores
 
 
-def _importing(data_dir: Path) -> str:
+def _importing(folder: Path) -> str:
     """The process of the import that runs, "" where none does."""
     try:
-        with (data_dir / "spool" / LOCK).open(encoding="ascii") as lock:
+        with (folder / LOCK).open(encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return (data_dir / "spool" / LOCK).read_text(encoding="ascii")
+        return (folder / LOCK).read_text(encoding="ascii")
     except OSError:
         return ""
     return ""

@@ -11,6 +11,7 @@ import numpy as np
 from lib.collect.exposition import SeriesCache, parse_exposition
 from lib.collect.left_out import LeftOut
 from lib.collect.parse import FUTURE
+from lib.metrics.base import epoch_ms
 from lib.metrics.ingest import Samples
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -38,7 +39,7 @@ def samples_of(
 def _of_the_past(samples: Samples, now: datetime, left_out: LeftOut) -> Samples | None:
     ts_ms = samples.ts_ms
     unstamped = ts_ms == 0
-    elsewhere = ~unstamped & ((ts_ms < _ms(EARLIEST)) | (ts_ms > _ms(now + FUTURE)))
+    elsewhere = ~unstamped & ((ts_ms < epoch_ms(EARLIEST)) | (ts_ms > epoch_ms(now + FUTURE)))
     left_out.note("samples without a time stamp", int(unstamped.sum()))
     left_out.note(
         f"samples whose time stamp, read as ms, lies before {EARLIEST:%Y} or ahead of now", int(elsewhere.sum()),
@@ -48,7 +49,3 @@ def _of_the_past(samples: Samples, now: datetime, left_out: LeftOut) -> Samples 
     if not kept.any():
         return None
     return replace(samples, series=samples.series[kept], ts_ms=ts_ms[kept], values=samples.values[kept])
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -115,9 +115,14 @@ class Writer:
         self.names.append(name)
 
 
+def place_of(data_dir: Path) -> Path:
+    """Where the spool of a data folder is, or would be."""
+    return data_dir / "spool"
+
+
 def folder_of(data_dir: Path) -> Path:
     """The spool of a data folder, made if missing, readable by its owner only."""
-    folder = data_dir / "spool"
+    folder = place_of(data_dir)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

@@ -12,8 +12,8 @@ from typing import Self
 
 from lib.collect import spool
 from lib.collect.giving_way import wanted
-from lib.duck_lock import OwnerLock
-from lib.errors import SourceUnavailable
+from lib.duck_lock import OWNED, OwnerLock
+from lib.errors import InUse, SourceUnavailable
 from lib.settings import Settings
 
 AT_ONCE = 16 << 20
@@ -23,7 +23,6 @@ PATIENCE_S = 300.0
 """Where the stores took nothing in for this long, an import ends and says why."""
 TOLD_AFTER_S = 15.0
 
-_OWNED = "metrics.duckdb"  # in every installation; whoever has it has the others
 _WAIT_S = 0.2
 _log = logging.getLogger(__name__)
 
@@ -94,15 +93,17 @@ class TakingIn:
 
     def _take_in(self) -> None:
         try:
-            OwnerLock.take(self._settings.data_dir / _OWNED, "the stores").release()
+            OwnerLock.take(self._settings.data_dir / OWNED, "the stores").release()
             from lib import wiring  # noqa: PLC0415 - half a second that an import beside a running dashboard does not need
 
             stores = wiring.open_stores(self._settings)
-        except SourceUnavailable as error:  # mostly that another process owns the stores: it takes them in
-            owned, _, _ = str(error).partition(": one process owns")
+        except InUse as error:
             self._hindered = (
-                str(error) if owned == str(error) else f"{owned}, which is to do it (see its header and its log)"
+                f"{OWNED} is in use by process {error.holder}, which is to do it (see its header and its log)"
             )
+            return
+        except SourceUnavailable as error:
+            self._hindered = str(error)
             return
         self._hindered = ""
         sinks = spool.Sinks(stores.log_database, stores.metrics, stores.health)

@@ -58,7 +58,7 @@ class Metrics:
             counted = self.store.instant(f"count by ({labels}) ({metric.series[0]})", self.at)
             if not counted.labels:
                 last = self._last_seen(metric.series[0])
-                return self._missing(metric, *_gone(metric), last)
+                return self._missing(metric, "none in the last 5 minutes", _look_for(metric), last)
             doubts = [*_labels(metric, counted), *self._type(metric), *self._values(metric)]
             return judged(
                 metric.name, "metric", doubts, fine=_fine(metric, counted), last_seen=self._newest(metric.series[0]),
@@ -163,13 +163,14 @@ def _never(metric: Metric, names: frozenset[str]) -> tuple[str, str]:
     return "never seen", f"Export the {metric.kind} {metric.name}{_braces(metric)}{_in_unit(metric)}."
 
 
-def _gone(metric: Metric) -> tuple[str, str]:
+def _look_for(metric: Metric) -> str:
+    """What to look at where one went away."""
     if metric.own:
-        return "none in the last 5 minutes", "Nothing is scraped or probed any more: see the Setup page."
+        return "Nothing is scraped or probed any more: see the Setup page."
     asked = "is it still scraped, and what changed in the service?"
     if metric.rare:
-        return "none in the last 5 minutes", f"After a restart it is not there until it next happens. Else: {asked}"
-    return "none in the last 5 minutes", f"It was there before: {asked}"
+        return f"After a restart it is not there until it next happens. Else: {asked}"
+    return f"It was there before: {asked}"
 
 
 def _base(name: str) -> str:

@@ -192,8 +192,10 @@ def _path(name: str, kinds: Mapping[str, str]) -> Path | None:
         return Path(name, "number", name, _NUMBERS[kind])
     if kind in _DATES:
         return Path(name, "date", name)
-    if kind in _EXACT or kind == "boolean":
-        return Path(name, "boolean" if kind == "boolean" else "exact", name)
+    if kind == "boolean":
+        return Path(name, "boolean", name)
+    if kind in _EXACT:
+        return Path(name, "exact", name)
     if kind == "text":
         inner = f"{name}.keyword"
         return Path(inner, "exact", name) if kinds.get(inner) in _EXACT else Path(name, "text", name)
