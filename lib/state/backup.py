@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import URL, Connection, func, select, text
 
-from lib.duck_lock import OwnerLock
+from lib.duck_lock import OWNED, OwnerLock
 from lib.errors import SourceRejected, SourceUnavailable
 from lib.identity.roles import Action, Actor
 from lib.state import audit
@@ -23,8 +23,6 @@ from lib.state.migrate import head, open_state, version
 from lib.state.tables import all_tables, written_by_people
 
 _AT_ONCE = 1000
-_OWNED = "logs.duckdb"
-"""The file whose lock tells that a dashboard runs on this data folder."""
 
 
 def backup(url: URL, file: Path) -> dict[str, int]:
@@ -84,7 +82,7 @@ def restore(url: URL, file: Path, actor: Actor) -> dict[str, int]:
 
 
 def _replace(database: Path, file: Path, actor: Actor) -> dict[str, int]:
-    lock = OwnerLock.take(database.with_name(_OWNED), NAME)
+    lock = OwnerLock.take(database.with_name(OWNED), NAME)
     fresh = database.with_name(database.name + ".restoring")
     try:
         with _writable(database.parent), _scratch_copy(file, fresh):

@@ -26,6 +26,18 @@ def state(*arguments: object, **environment: str) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+def test_no_state_is_restored_under_a_dashboard_whose_logs_are_in_elasticsearch(tmp_path: Path) -> None:
+    """Regression: it was asked who owns the embedded log store, which such a dashboard does not open."""
+    running = open_stores(Settings(data_dir=tmp_path, elasticsearch_node="http://127.0.0.1:9"))
+    state("backup", tmp_path / "copy", HALO_OPS_DATA_DIR=str(tmp_path))
+
+    refused = state("restore", tmp_path / "copy", HALO_OPS_DATA_DIR=str(tmp_path))
+
+    running.close()
+    assert refused.returncode == 1
+    assert "one process owns the embedded stores" in refused.stderr
+
+
 def test_a_backup_is_taken_while_the_dashboard_runs_and_restored_when_it_does_not(tmp_path: Path) -> None:
     data = {"HALO_OPS_DATA_DIR": str(tmp_path)}
     running = open_stores(Settings(data_dir=tmp_path))
