@@ -120,6 +120,45 @@ def test_a_box_stands_as_it_stood_until_the_server_has_kept_the_click(people: tu
     expect(card(anna, title)).not_to_contain_text("Not done")
 
 
+def test_a_tick_of_a_tab_that_is_closed_meanwhile_is_kept_whole_or_not_at_all(
+    people: tuple[Page, Page], browser: Browser, server: str
+) -> None:
+    """F33; the last tab is closed only when its request is on its way, which is then kept."""
+    anna, _ = people
+    drawn = card(anna, BACKUP).locator(".check-title")  # type: ignore[attr-defined]
+    expect(drawn).to_have_text(BACKUP)  # a box is there before it is filled
+    if box(anna, BACKUP).is_checked():  # type: ignore[attr-defined]
+        choose(anna, BACKUP, "Undo")
+    kept = []
+    for closed_after_ms in (0, 3, 10, None):
+        context = browser.new_context()
+        context.add_cookies([{"name": "halo_ops_name", "value": "Carl", "url": server}])
+        tab = context.new_page()
+        tab.goto(f"{server}/checklists?refresh=Off")
+        expect(box(tab, BACKUP)).not_to_be_checked()
+        if closed_after_ms is None:
+            with tab.expect_response("**/api/checklists/*/*what=tick*"):
+                box(tab, BACKUP).click()  # type: ignore[attr-defined]
+        else:
+            box(tab, BACKUP).click()  # type: ignore[attr-defined]
+            tab.wait_for_timeout(closed_after_ms)
+        context.close()
+
+        anna.wait_for_timeout(1000)  # what was on its way has arrived
+        anna.wait_for_timeout(1000)  # what was on its way has arrived
+        anna.reload()
+        expect(drawn).to_have_text(BACKUP)
+        ticked = box(anna, BACKUP).is_checked()  # type: ignore[attr-defined]
+        kept.append(ticked)
+        if ticked:
+            expect(card(anna, BACKUP)).to_contain_text("Carl ticked")
+            choose(anna, BACKUP, "Undo")
+        expect(box(anna, BACKUP)).not_to_be_checked()
+        expect(card(anna, BACKUP)).not_to_contain_text("Carl ticked")
+
+    assert kept[-1]
+
+
 def test_a_run_in_which_nothing_happens_is_not_drawn_anew(people: tuple[Page, Page]) -> None:
     anna, _ = people
     anna.evaluate(
