@@ -16,7 +16,15 @@ from tests.postgres import Cluster, cluster
 from tests.servers import elastic
 
 # A run that decides whether a change lands draws the same examples each time; `make faults` asks for fresh ones.
-settings.register_profile("fresh", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+# Hypothesis has another default where `CI` is set, which draws the same too: neither profile builds on it.
+settings.register_profile(
+    "fresh",
+    settings.get_profile("default"),
+    derandomize=False,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("repeatable", settings.get_profile("fresh"), derandomize=True, database=None)
 settings.load_profile("repeatable")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from subprocess import run
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,6 +40,15 @@ def test_property_tests_draw_the_same_examples_again_whatever_was_loaded_before(
 
 def test_fresh_examples_are_others_each_time() -> None:
     assert drawn("fresh") != drawn("fresh")
+
+
+def test_fresh_examples_are_so_on_a_build_server_too() -> None:
+    """Where `CI` is set, Hypothesis itself starts with a default that draws the same."""
+    here = f"{__file__}::{test_fresh_examples_are_others_each_time.__name__}"
+
+    ran = run([sys.executable, "-m", "pytest", here], env=os.environ | {"CI": "true"}, capture_output=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout.decode()
 
 
 def test_what_a_test_decides_itself_leaves_the_rest_to_the_profile() -> None:
