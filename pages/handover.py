@@ -94,9 +94,13 @@ def body() -> None:
             with panel(handover.TITLES[kind]):
                 handover.tell(window)
                 events(part, kind)
-    quiet = [handover.TITLES[kind] for kind, part in parts.items() if part.empty]
-    if quiet:
-        st.caption(f"Nothing to tell: {', '.join(quiet)}.")
+    empty = [kind for kind, part in parts.items() if part.empty]
+    for said, kinds in (
+        ("Nothing to tell", [kind for kind in empty if kind not in found.unknown]),
+        ("Not known, see above", [kind for kind in empty if kind in found.unknown]),
+    ):
+        if kinds:
+            st.caption(f"{said}: {', '.join(handover.TITLES[kind] for kind in kinds)}.")
 
 
 st.title("Hand-over", anchor=False)

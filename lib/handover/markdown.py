@@ -27,10 +27,15 @@ def markdown(told: Story, zone: str) -> str:
             f"## {title}",
             "",
             *(_line(row, zone) for row in part.itertuples()),
-            *([] if len(part) else ["None."]),
+            *_remark(kind in told.unknown, len(part)),
             "",
         ]
     return "\n".join(lines)
+
+
+def _remark(is_unknown: bool, count: int) -> list[str]:
+    """What is not known is not none."""
+    return ["Not known, or not all: see above."] if is_unknown else [] if count else ["None."]
 
 
 def _line(row: object, zone: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,8 @@ from sqlalchemy import or_, select
 
 from lib.alerts.model import AlertState
 from lib.alerts.tables import AlertRow
-from lib.checklists.model import Kind, RunState
-from lib.checklists.tables import EventRow, RunRow
 from lib.errors import SourceError, SourceUnavailable
+from lib.handover.checks import done, missed, overdue
 from lib.handover.notes import notes
 from lib.personal import hide_text
 from lib.signals import errors, health, system
@@ -21,7 +21,6 @@ from lib.state.answer import SERVICE
 from lib.state.database import State
 from lib.stores import Stores
 from lib.window import Window
-from lib.words import NONE
 
 ALERT, ERROR, HEALTH, DEPLOY, CHECKLIST, NOTE = "alert", "error", "health", "deploy", "checklist", "note"
 KINDS = {
@@ -32,39 +31,52 @@ KINDS = {
 
 COLUMNS = ["at", "kind", "what", "who", "page"]
 MOST = 1000
+QUIET = timedelta(minutes=10)
+"""A log that says nothing for so long is not known to have nothing to say."""
+
 Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
     """`events` as COLUMNS: `at` (UTC), `kind` of KINDS, `what` and `who` (foreign text), `page`; oldest first. `silent` are
-    the parts that could not be asked, each with the reason: what they hold is missing."""
+    the sources that could not be asked, each with the reason, and `unknown` the kinds of which something is missing by that."""
 
     window: Window
     events: pd.DataFrame
     silent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def story(stores: Stores, state: State | None, window: Window) -> Story:
     """What happened in the window. A source that does not answer is named and costs only its part."""
     rows: Rows = []
     silent: list[str] = []
-    asks: list[Callable[[], Rows]] = [
-        lambda: _new_patterns(stores, window), lambda: _deploys(stores, window), lambda: _health(stores, window),
-    ]  # fmt: skip
-    if state is not None:
-        asks += [lambda: _alerts(state, window), lambda: _done(state, window), lambda: _missed(state, window),
-                 lambda: _notes(state, window)]  # fmt: skip
-    else:
-        silent.append("state: this process has no state database, so alerts, checklists and notes are missing")
-    for ask in asks:
+    unknown: list[str] = []
+    for kind, ask in _asks(stores, state, window):
         try:
             rows += ask()
         except SourceError as error:
             silent.append(f"{error.source}: {error}")
+            unknown.append(kind)
+    if state is None:
+        silent.insert(0, "state: this process has no state database, so alerts, checklists and notes are missing")
+        unknown += [ALERT, CHECKLIST, NOTE]
     events = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[1:], "str"))
     events["at"] = pd.DatetimeIndex(pd.to_datetime(events["at"], utc=True)).as_unit("ns")
-    return Story(window, events.sort_values("at", kind="stable", ignore_index=True), tuple(dict.fromkeys(silent)))
+    ordered = events.sort_values("at", kind="stable", ignore_index=True)
+    return Story(window, ordered, tuple(dict.fromkeys(silent)), tuple(kind for kind in KINDS if kind in unknown))
+
+
+def _asks(stores: Stores, state: State | None, window: Window) -> list[tuple[str, Callable[[], Rows]]]:
+    asks: list[tuple[str, Callable[[], Rows]]] = [
+        (ERROR, lambda: _new_patterns(stores, window)), (DEPLOY, lambda: _deploys(stores, window)),
+        (HEALTH, lambda: _health(stores, window)),
+    ]  # fmt: skip
+    if state is not None:
+        asks += [(ALERT, lambda: _alerts(state, window)), (CHECKLIST, lambda: _checks(state, window)),
+                 (NOTE, lambda: _notes(state, window))]  # fmt: skip
+    return asks
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -72,8 +84,10 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _new_patterns(stores: Stores, window: Window) -> Rows:
-    oldest = stores.logs.oldest()
-    if oldest is not None and oldest > window.start:
+    oldest, newest = stores.logs.oldest(), stores.logs.newest()
+    if oldest is None or newest is None or (newest < window.start and window.end - newest > QUIET):
+        raise SourceUnavailable("the log has no record from this time: nobody knows whether there were errors", "logs")
+    if oldest > window.start:
         raise SourceUnavailable(
             "the log begins only within this time: which error patterns are new cannot be told", "logs"
         )
@@ -143,45 +157,9 @@ def _alert(row: AlertRow, window: Window) -> Rows:
     return rows
 
 
-_WORDS = {
-    Kind.TICK.value: "ticked", Kind.SKIP.value: "skipped", Kind.UNDO.value: "taken back", Kind.NOTE.value: "note on",
-    Kind.SIGN.value: "signed off", Kind.UNSIGN.value: "sign-off withdrawn",
-}  # fmt: skip
-
-
-def _done(state: State, window: Window) -> Rows:
-    """Ticks, skips and the like."""
-    query = (
-        select(EventRow, RunRow.title, RunRow.items)
-        .join(RunRow, RunRow.id == EventRow.run_id)
-        .where(EventRow.at >= window.start, EventRow.at < window.end, EventRow.kind.in_(_WORDS))
-        .order_by(EventRow.id.desc())
-        .limit(MOST)
-    )
-    with state.reading("checklists") as session:
-        return [
-            (row.at, CHECKLIST, _event(row, title, items), row.who, "checklists")
-            for row, title, items in session.execute(query)
-        ]
-
-
-def _event(row: EventRow, title: str, items: list[dict[str, Any]]) -> str:
-    named = next((str(one.get("title", row.item)) for one in items if one.get("key") == row.item), row.item)
-    seen = str((row.evidence or {}).get("value", "")) if row.kind == Kind.TICK.value else ""
-    seen = "" if seen == NONE else seen
-    what = f"{_WORDS[row.kind]}: {named or title}" + (f" ({seen})" if seen else "")
-    return what + (f" – {row.words}" if row.words else "")
-
-
-def _missed(state: State, window: Window) -> Rows:
-    """Runs that ended with something left undone."""
-    ended = (RunState.PARTIAL.value, RunState.MISSED.value)
-    query = select(RunRow).where(RunRow.ends_at >= window.start, RunRow.ends_at < window.end, RunRow.state.in_(ended))
-    with state.reading("checklists") as session:
-        return [
-            (row.ends_at, CHECKLIST, f"missed: {row.missed} of {row.total} items of {row.title}", "", "checklists")
-            for row in session.scalars(query)
-        ]
+def _checks(state: State, window: Window) -> Rows:
+    told = [*done(state, window), *missed(state, window), *overdue(state, window)]
+    return [(at, CHECKLIST, what, who, "checklists") for at, what, who in told]
 
 
 def _notes(state: State, window: Window) -> Rows:

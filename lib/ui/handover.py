@@ -58,8 +58,8 @@ def _last_read() -> tuple[datetime | None, str]:
 
 def told(chosen: Window) -> Story:
     """What happened, asked once for all who look at the same range."""
-    (events, silent), _ = _told(chosen.start, chosen.end, chosen.zone)
-    return Story(chosen, events, silent)
+    (events, silent, unknown), _ = _told(chosen.start, chosen.end, chosen.zone)
+    return Story(chosen, events, silent, unknown)
 
 
 def tell(chosen: Window) -> None:
@@ -68,10 +68,12 @@ def tell(chosen: Window) -> None:
 
 
 @st.cache_data(ttl=30, max_entries=50, show_spinner=False)
-def _told(start: datetime, end: datetime, zone: str) -> tuple[tuple[pd.DataFrame, tuple[str, ...]], cache.Told]:
+def _told(
+    start: datetime, end: datetime, zone: str
+) -> tuple[tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]], cache.Told]:
     here = runtime.current()
     found, told = cache.asking(lambda: story(here.stores, here.state, Window(start, end, zone)))
-    return (found.events, found.silent), told
+    return (found.events, found.silent, found.unknown), told
 
 
 cache.others.append(_told.clear)

@@ -144,8 +144,7 @@ def test_a_tick_of_a_tab_that_is_closed_meanwhile_is_kept_whole_or_not_at_all(
             tab.wait_for_timeout(closed_after_ms)
         context.close()
 
-        anna.wait_for_timeout(1000)  # what was on its way has arrived
-        anna.wait_for_timeout(1000)  # what was on its way has arrived
+        anna.wait_for_timeout(2000)  # what was on its way has arrived
         anna.reload()
         expect(drawn).to_have_text(BACKUP)
         ticked = box(anna, BACKUP).is_checked()  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -78,27 +79,68 @@ def test_alerts_that_fired_were_resolved_or_still_fire_are_told_once_each(busy: 
     ]  # fmt: skip
 
 
-def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(busy: Stores, state: State) -> None:
-    day = NOW.date()
+def checklist_run(state: State, ends_h: float, *, closed: bool, missed: int = 0) -> int:
+    """A run of a day whose items were due two hours before its end; one was ticked. Its number."""
+    ends, keys = NOW + ends_h * HOUR, {"backup": "Verify backup", "queues": "Look at queues", "disk": "Look at disks"}
+    items = [
+        {"key": key, "title": title, "owner": "ops", "due_at": (ends - 2 * HOUR).isoformat()}
+        for key, title in keys.items()
+    ]
     with state.writing() as session:
         run = RunRow(
-            checklist="daily", title="Daily checks", period="day", version=0, zone="UTC", first_day=day, last_day=day,
-            starts_at=NOW - 20 * HOUR, ends_at=NOW - HOUR, opened_at=NOW - 20 * HOUR, closed_at=NOW - HOUR, state="partial",
-            items=[{"key": "backup", "title": "Verify backup"}], total=5, done=1, skipped=0, missed=4,
+            checklist=f"daily{ends_h}", title="Daily checks", period="day", version=0, zone="UTC", first_day=NOW.date(),
+            last_day=NOW.date(), starts_at=ends - 20 * HOUR, ends_at=ends, opened_at=ends - 20 * HOUR,
+            closed_at=ends if closed else None, state="partial" if closed else "open", items=items, total=3, done=1, skipped=0,
+            missed=missed,
         )  # fmt: skip
         session.add(run)
         session.flush()
-        session.add(EventRow(run_id=run.id, checklist="daily", item="backup", kind="tick", at=NOW - 90 * HOUR / 60,
+        session.add(EventRow(run_id=run.id, checklist="daily", item="backup", kind="tick", at=NOW - 1.5 * HOUR,
                              who="anna", words="all well", evidence={"value": "3 h old"}))  # fmt: skip
+        return run.id
 
-    events = story(busy, state, SHIFT).events
-    found = events[events["kind"] == "checklist"]
 
-    assert found["what"].tolist() == [
-        "ticked: Verify backup (3 h old) – all well",
-        "missed: 4 of 5 items of Daily checks",
+def of_checklists(found: Story) -> list[tuple[str, str]]:
+    events = found.events[found.events["kind"] == "checklist"]
+    return list(zip(events["what"], events["who"], strict=True))
+
+
+def test_ticks_skips_and_what_was_missed_are_told_with_who_and_what_they_saw(busy: Stores, state: State) -> None:
+    checklist_run(state, -1, closed=True, missed=2)
+
+    assert of_checklists(story(busy, state, SHIFT)) == [
+        ("ticked: Verify backup (3 h old) – all well", "anna"),
+        ("missed: 2 of 3 items of Daily checks (Look at queues, Look at disks)", ""),
     ]
-    assert found["who"].tolist() == ["anna", ""]
+
+
+@pytest.mark.parametrize("hours", [2, 0.5])
+def test_what_is_past_its_time_and_not_done_is_told_until_somebody_did_it(
+    busy: Stores, state: State, hours: float
+) -> None:
+    run = checklist_run(state, 1, closed=False)
+    checklist_run(state, 5, closed=False)  # nothing of it is due yet
+    with state.writing() as session:
+        session.add(
+            EventRow(run_id=run, checklist="daily", item="disk", kind="assign", at=NOW, who="anna", words="boris")
+        )
+
+    shift = Window(NOW - hours * HOUR, NOW)
+    found = story(busy, state, shift)
+
+    late = [words for words, _ in of_checklists(found) if words.startswith("overdue")]
+    assert late == [
+        "overdue: Look at queues of Daily checks, for ops",
+        "overdue: Look at disks of Daily checks, for boris",
+    ]
+    at = found.events.loc[found.events["what"].str.startswith("overdue"), "at"].iloc[0]
+    assert at == max(NOW - HOUR, shift.start)
+    with state.writing() as session:
+        for item in ("queues", "disk"):
+            session.add(
+                EventRow(run_id=run, checklist="daily", item=item, kind="skip", at=NOW, who="anna", words="why")
+            )
+    assert not any(words.startswith("overdue") for words, _ in of_checklists(story(busy, state, shift)))
 
 
 def test_a_source_that_is_down_costs_its_part_and_is_named(busy: Stores, state: State) -> None:
@@ -112,12 +154,17 @@ def test_a_source_that_is_down_costs_its_part_and_is_named(busy: Stores, state: 
 
     assert found.silent == ("logs: no connection",)
     assert what(found, "health")
+    assert found.unknown == ("error", "deploy")
+    report = markdown(found, "UTC")
+    assert "## New error patterns\n\nNot known, or not all: see above.\n" in report
+    assert "## Alerts\n\nNone.\n" in report
 
 
 def test_without_a_state_database_that_is_said_and_the_rest_is_told(busy: Stores) -> None:
     found = story(busy, None, SHIFT)
 
     assert "no state database" in found.silent[0]
+    assert found.unknown == ("alert", "checklist", "note")
     assert what(found, "error")
 
 
@@ -186,3 +233,22 @@ def test_where_the_log_is_too_young_nothing_is_called_new(busy: Stores, state: S
 
     assert what(found, "error") == []
     assert "which error patterns are new cannot be told" in found.silent[0]
+
+
+@pytest.mark.parametrize(("hours", "known"), [(9, False), (0.1, True)])
+def test_a_log_that_stands_still_is_not_a_quiet_shift(busy: Stores, state: State, hours: float, known: bool) -> None:
+    newest = busy.logs.newest()
+    assert newest is not None
+
+    found = story(busy, state, Window(newest + timedelta(minutes=1), newest + hours * HOUR))
+
+    assert ("error" in found.unknown) is not known
+    assert any("no record from this time" in words for words in found.silent) is not known
+
+
+def test_an_empty_log_is_not_a_quiet_shift(state: State, tmp_path: Path) -> None:
+    with empty_stores(tmp_path) as stores:
+        found = story(stores, state, SHIFT)
+
+    assert found.silent == ("logs: the log has no record from this time: nobody knows whether there were errors",)
+    assert found.unknown == ("error",)

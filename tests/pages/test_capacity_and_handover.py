@@ -134,6 +134,17 @@ def test_a_new_error_is_in_the_hand_over_as_text_and_never_as_a_link(drawn: Draw
     assert not [block.value for block in page.markdown if "](http://evil" in block.value]
 
 
+def test_what_could_not_be_asked_is_not_called_nothing(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    assert isinstance(opened.stores.logs, DuckLogs)
+    opened.stores.logs.retain(datetime.now(UTC) + DAY)
+
+    page = drawn("handover", VERA)
+
+    told = [caption.value for caption in page.caption]
+    assert "Not known, see above: New error patterns." in told
+    assert not [words for words in told if words.startswith("Nothing to tell") and "New error patterns" in words]
+
+
 def test_a_note_is_kept_with_its_writer_and_shown_to_all(drawn: Drawn, opened: wiring.OpenStores) -> None:
     page = drawn("handover", BORIS)
 
