@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=float, default=7, help="how far back (default 7)")
     parser.add_argument("--until", type=float, required=True, help="now, seconds since the epoch")
     given = parser.parse_args(arguments)
-    given.data.mkdir(parents=True, exist_ok=True)
+    given.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = open_state(sqlite_url(given.data / SQLITE_FILE))
     try:
         work(state, datetime.fromtimestamp(given.until, UTC), int(given.days))

@@ -267,7 +267,7 @@ def open_database(
     cannot be written, or why the file cannot be opened: by too little memory, by a release that is older than the file.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds people's data
     except OSError as error:
         raise SourceUnavailable(f"{path.parent} cannot be made: {error.strerror}", name) from error
     lock = OwnerLock.take(path, name)

@@ -331,3 +331,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SourceUnavailable, match="file"):
         opened(tmp_path / "file" / "x.duckdb")
+
+
+def test_a_folder_that_is_made_is_closed_to_other_users(tmp_path: Path) -> None:
+    open_database(tmp_path / "data" / "x.duckdb", SCHEMA, name="test").close()
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

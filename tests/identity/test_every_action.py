@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.identity.roles import NEEDS, Action
+from lib.identity.roles import NEEDS, Action, Role
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("lib/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"]
@@ -38,6 +38,16 @@ def test_every_action_is_asked_for_somewhere_and_needs_a_role() -> None:
 
     assert found == set(Action.__members__)
     assert set(NEEDS) == set(Action)
+
+
+def test_a_viewer_only_says_a_name_and_takes_over_and_only_an_admin_edits_drops_restores_and_reads_the_audit() -> None:
+    """Written out once more, so that a slip in the table of rights is seen."""
+    of = {role: {action for action, needed in NEEDS.items() if needed is role} for role in Role}
+
+    assert of[Role.VIEWER] == {Action.NAME, Action.TAKE_OVER}
+    assert of[Role.ADMIN] == {
+        Action.READ_AUDIT, Action.RESTORE, Action.EDIT_RULE, Action.EDIT_CHECKLIST, Action.APPLY_RETENTION,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("file", SHOWN, ids=lambda file: str(file.relative_to(ROOT)))
