@@ -5,6 +5,7 @@ import streamlit as st
 from lib.ui import cache, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.charts import leads as lead_charts
+from lib.ui.links import link
 from lib.ui.live import live
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import never_seen, nothing_in_range, panel
@@ -51,6 +52,26 @@ def ranges() -> None:
     live_chart(lead_charts.value_ranges(found), key="ranges", alt="Opportunities by value range", height=220)
 
 
+def sources() -> None:
+    """Each source, with what held its leads up."""
+    found = cache.frame("lead_sources", time_window())
+    if found.empty:
+        nothing_in_range("No lead and no sync run")
+        return
+    columns = {
+        "source": "Source",
+        "created": st.column_config.NumberColumn("Created", width=70),
+        "before": st.column_config.NumberColumn("Before", width=70, help="In the preceding period; empty if unknown"),
+        "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1, width=90),
+        "not_synced": st.column_config.NumberColumn(
+            "Not synced", width=80, help="Records that failed in its sync runs"
+        ),
+        "errors": st.column_config.NumberColumn("Errors", width=70, help="Operation errors that name this source"),
+    }
+    cards.table(found, key="by_source", topic="leads by source", columns=columns)
+    link("queues", "Its sync runs on Queues & sync")
+
+
 def body() -> None:
     with panel(""):
         totals()
@@ -69,6 +90,13 @@ def body() -> None:
     with right, panel("Conversion rate, by the service's gauge", height=240):
         cards.trend("conversion_trend", key="rate", unit="%", metric="lead_conversion_rate", build=cards.percent,
                     alt="Share of leads converted over time, by the service's own gauge")  # fmt: skip
+    left, right = st.columns(2)
+    with left, panel("Sources, and what held leads up"):
+        sources()
+    with right, panel("Conversion rate, by events", height=240,
+                      help="Converted per created from the start of the range on; settles as the range goes on."):  # fmt: skip
+        cards.trend("conversion_by_events", key="events", unit="%", quiet="No lead", build=cards.percent,
+                    names={"value": "converted"}, alt="Converted per created since the start of the range, by events")  # fmt: skip
 
 
 st.title("Leads", anchor=False)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.ui import cache, cards, text
 from lib.ui.charts import performance as charts
-from lib.ui.charts.base import STATUS_CLASSES
+from lib.ui.charts.base import STATUS_CLASSES, lines
 from lib.ui.live import live
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import never_seen, nothing_in_range, panel
@@ -66,7 +66,21 @@ def routes() -> None:
     columns["time_share"] = st.column_config.ProgressColumn(
         "Share of time", format="percent", min_value=0, max_value=1, help="Of all time spent answering"
     )
-    cards.table(found, key="routes", topic="slowest routes", columns=columns)
+    st.caption("Click a row for its response time over the range.")
+    shown = found.assign(asked=found["method"] + " " + found["route"])
+    chosen = cards.table(shown, key="routes", topic="slowest routes", columns={**columns, "asked": None}, select=True,
+                         keep="asked")  # fmt: skip
+    if chosen is not None:
+        one_route(str(chosen["method"]), str(chosen["route"]))
+
+
+def one_route(method: str, route: str) -> None:
+    """The route that was chosen, over the range."""
+    window = time_window()
+    found = cache.frame("route_latency", window, method=method, route=route)
+    st.text(text.visible(f"{method} {route}"))
+    figure = lines(found, window, unit="ms", names=NAMES)
+    live_chart(figure, key="one_route", alt="Response time of the chosen route over time", height=200, window=window)
 
 
 def body() -> None:

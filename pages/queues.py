@@ -1,5 +1,6 @@
 """Queues & sync: what waits, what ran, what failed, how fresh each source is."""
 
+import pandas as pd
 import streamlit as st
 
 from lib.ui import cache, cards, text
@@ -8,6 +9,13 @@ from lib.ui.live import live
 from lib.ui.panel import never_seen, nothing_in_range, panel
 from lib.ui.severity import look
 from lib.ui.time_range import time_window
+
+FRESH = {
+    "ok": look("ok").label,
+    "warning": f"{look('warning').glyph} Late",
+    "critical": f"{look('critical').glyph} None",
+}
+"""What the freshness of a source is called."""
 
 
 def queues() -> None:
@@ -46,6 +54,13 @@ def sources() -> None:
         return
     columns = {
         "source": "Source",
+        "status": st.column_config.TextColumn(
+            "Fresh", width=90, help="Late: no success for five times the usual distance of two runs, and ten minutes"
+        ),
+        "age_s": st.column_config.TextColumn("Last success", width=110, help="How long ago a run brought a record in"),
+        "usual_s": st.column_config.TextColumn(
+            "Usually every", width=110, help="Distance of two runs, over a day or the range"
+        ),
         "runs": "Runs",
         "processed": "Processed",
         "successful": "Successful",
@@ -53,10 +68,13 @@ def sources() -> None:
         "success_ratio": st.column_config.NumberColumn("Success", format="percent"),
         "avg_ms": st.column_config.NumberColumn("Average run (ms)", format="%.0f"),
         "last_run": st.column_config.DatetimeColumn("Last run", format="D MMM HH:mm"),
-        "last_success": st.column_config.DatetimeColumn("Last success", format="D MMM HH:mm"),
-        "age_s": st.column_config.TextColumn("Age", help="Since the last successful run"),
+        "last_success": None,
     }
-    shown = found.assign(age_s=[text.span(seconds) for seconds in found["age_s"]])
+    shown = found.assign(
+        status=[FRESH[status] for status in found["status"]],
+        age_s=["none in a day" if pd.isna(seconds) else f"{text.span(seconds)} ago" for seconds in found["age_s"]],
+        usual_s=[text.span(seconds) for seconds in found["usual_s"]],
+    )
     cards.table(shown, key="sources", topic="sync by source", columns=columns)
 
 

@@ -1,5 +1,7 @@
 """System: what the processes use, against which limit, and what was deployed."""
 
+from functools import partial
+
 import streamlit as st
 
 from lib.ui import backups, cache, cards, text
@@ -66,9 +68,9 @@ def body() -> None:
     with panel("Instances"):
         instances()
     for pair in PAIRS:
-        for column, (title, options) in zip(st.columns(2), pair, strict=True):
+        for column, (title, draw) in zip(st.columns(2), pair, strict=True):
             with column, panel(title, height=220):
-                cards.trend(height=220, **options)
+                draw()
     with panel("Versions", height=220, help="Log records by the version that wrote them."):
         cards.trend("versions", key="versions", quiet="No log record", build=charts.stacked_bars,
                     alt="Log records per bucket by service version over time")  # fmt: skip
@@ -79,25 +81,46 @@ def body() -> None:
         backup()
 
 
+def event_loop() -> None:
+    """How late it is; of a service that tells no lag, how often it collects garbage."""
+    lag, collections = _seen(*LAGS), _seen(*COLLECTIONS)
+    if lag or not collections:
+        cards.trend("event_loop_lag", key="lag", unit="ms", metric=lag or LAGS[0], height=220,
+                    alt="How late the event loop is, per instance over time")  # fmt: skip
+        return
+    st.caption("No lag is exported: garbage collections instead.")
+    cards.trend("garbage_collections", key="collections", unit="/min", metric=collections, height=200,
+                alt="Garbage collections a minute, per instance over time")  # fmt: skip
+
+
+def _seen(*metrics: str) -> str:
+    """The first of these that was ever exported."""
+    seen = (name for name in metrics if cache.frame("metric_seen", time_window(), metric=name)["seen"])
+    return next(seen, "")
+
+
+LAGS = ("nodejs_eventloop_lag_seconds", "python_eventloop_lag_seconds")
+COLLECTIONS = ("nodejs_gc_duration_seconds_count", "python_gc_collections_total")
+_over_time = partial(cards.trend, height=220)
+
 PAIRS = (
     (
-        ("CPU", {"signal": "cpu", "key": "cpu", "unit": "cores", "metric": "process_cpu_seconds_total",
-                 "alt": "Processor cores used per instance over time"}),
-        ("Memory", {"signal": "memory", "key": "memory", "unit": "MiB", "metric": "process_resident_memory_bytes",
-                    "alt": "Resident memory per instance over time"}),
+        ("CPU", partial(_over_time, "cpu", key="cpu", unit="cores", metric="process_cpu_seconds_total",
+                        alt="Processor cores used per instance over time")),
+        ("Memory", partial(_over_time, "memory", key="memory", unit="MiB", metric="process_resident_memory_bytes",
+                           alt="Resident memory per instance over time")),
     ),
     (
-        ("Event-loop lag", {"signal": "event_loop_lag", "key": "lag", "unit": "ms", "metric": "nodejs_eventloop_lag_seconds",
-                            "alt": "How late the event loop is, per instance over time"}),
-        ("Database connections in use", {"signal": "db_pool_ratio", "key": "pool", "rule": "DBConnectionPoolExhausted",
-                                         "metric": "db_connections_max", "build": cards.percent, "unit": "%",
-                                         "alt": "Share of database connections in use, with the alert limit"}),
+        ("Event-loop lag", event_loop),
+        ("Database connections in use", partial(_over_time, "db_pool_ratio", key="pool", rule="DBConnectionPoolExhausted",
+                                                metric="db_connections_max", build=cards.percent, unit="%",
+                                                alt="Share of database connections in use, with the alert limit")),
     ),
     (
-        ("Open files", {"signal": "open_files", "key": "fds", "metric": "process_open_fds",
-                        "alt": "Open file descriptors per instance over time"}),
-        ("Active connections", {"signal": "active_connections", "key": "connections", "metric": "active_connections",
-                                "alt": "Connections in use per instance over time"}),
+        ("Open files", partial(_over_time, "open_files", key="fds", metric="process_open_fds",
+                               alt="Open file descriptors per instance over time")),
+        ("Active connections", partial(_over_time, "active_connections", key="connections", metric="active_connections",
+                                       alt="Connections in use per instance over time")),
     ),
 )  # fmt: skip
 

@@ -15,8 +15,6 @@ from lib.signals.base import (
     before,
     counts,
     empty_if_unknown,
-    filled,
-    log_step,
     mini_trends,
     reaches,
     share,
@@ -28,7 +26,6 @@ from lib.window import Window
 
 HOUR = timedelta(hours=1)
 LEVELS = ("ERROR", "WARN")
-FAILED = Match("status", ("5xx", "4xx"))
 _SUMMED = ("errors", "records", "error_share", "http_errors_ratio")
 REQUESTS = "sum(rate(http_requests_total[{r}]))"
 
@@ -96,12 +93,6 @@ def http_error_ratio(stores: Stores, window: Window) -> pd.DataFrame:
     return empty_if_unknown(failed.combine_first(traffic.where(traffic > 0) * 0.0))
 
 
-def http_error_ratio_by_route(stores: Stores, window: Window) -> pd.DataFrame:
-    """Share of requests answered 5xx per route over the window's end: index `ts`, a column per failing route (0-1)."""
-    failing = 'sum by (route) (rate(http_requests_total{status_code=~"5.."}[{r}]))'
-    return trend(stores, window, f"topk(8, {failing} / sum by (route) (rate(http_requests_total[{{r}}])))", "route")
-
-
 def error_patterns(stores: Stores, window: Window, limit: int = 100) -> pd.DataFrame:
     """Normalised error texts, most records first: `pattern_id`, `pattern`, `level`, `records`, `share` (0-1 of all
     errors), `before` (records in the preceding period of the same length; NaN where the log does not reach so far),
@@ -153,11 +144,6 @@ def error_samples(
     return hide_records(stores.logs.search(LogQuery(window, (ERROR_LEVELS, *where)), limit))
 
 
-def pattern_trend(stores: Stores, window: Window, pattern_id: str) -> pd.DataFrame:
-    """Records of one error pattern per bucket: index `ts`, column `records`; quiet buckets are 0."""
-    return counts(stores, window, (ERROR_LEVELS, Match("pattern_id", (pattern_id,))))
-
-
 def errors_by_operation(stores: Stores, window: Window) -> pd.DataFrame:
     """Errors per operation, most first: `operation` ("" = the record names none), `errors`, `before`, `share` (0-1)."""
     now, past = stores.at_once(
@@ -190,13 +176,6 @@ def errors_by_route(stores: Stores, window: Window) -> pd.DataFrame:
     routes["server_error_ratio"] = routes["server_errors"] / routes["requests"]
     routes["client_error_ratio"] = routes["client_errors"] / routes["requests"]
     return routes.sort_values(["server_errors", "client_errors", "requests"], ascending=False, ignore_index=True)
-
-
-def status_trend(stores: Stores, window: Window) -> pd.DataFrame:
-    """Failed requests per bucket from the log: index `ts`, columns `5xx` and `4xx`; quiet buckets are 0, unknown NaN."""
-    found = stores.logs.requests(LogQuery(window, (FAILED,)), ("status",), log_step(window))
-    found["column"] = found["status"].str[:1] + "xx"
-    return filled(stores, window, found, "requests", FAILED.values)
 
 
 def _against(stores: Stores, window: Window, now: pd.DataFrame, past: pd.DataFrame, key: str) -> pd.DataFrame:

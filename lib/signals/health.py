@@ -135,8 +135,3 @@ def watched(stores: Stores, window: Window) -> dict[str, float]:
     """`covered`: share (0-1) of the window in which the state of the best watched check was known; 0 = nothing was probed."""
     found = _share_up(stores.health.episodes(window), window.start, window.end)
     return {"covered": float(found["covered"].max()) if len(found) else 0.0}
-
-
-def instances_up(stores: Stores, window: Window) -> pd.DataFrame:
-    """Whether each instance's /metrics answers: index `ts`, a column per instance (1 = up, 0 = down); NaN = not asked."""
-    return trend(stores, window, "min by (instance) (up)", "instance")

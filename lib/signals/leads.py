@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from lib.logs.base import LogQuery, Match
-from lib.signals.base import before, by_label, counts, reaches, share, tidy, trend, whole
+from lib.signals.base import before, by_label, counts, empty_if_unknown, reaches, share, tidy, trend, whole
 from lib.stores import Stores
 from lib.window import Window
 
@@ -82,17 +80,11 @@ def conversion_trend(stores: Stores, window: Window) -> pd.DataFrame:
 
 
 def conversion_by_events(stores: Stores, window: Window) -> pd.DataFrame:
-    """Conversion by events up to each bucket since the window's start: index `ts`, `created`, `converted` (running
-    sums), `ratio` (0-1; NaN before the first lead). Raises SourceError."""
-    found = leads_trend(stores, window)[["created", "converted"]].cumsum()
-    found["ratio"] = found["converted"] / found["created"].where(found["created"] > 0)
-    return tidy(found)
-
-
-def conversion_now(stores: Stores, window: Window) -> dict[str, Any]:
-    """Conversion at the window's end: `by_gauge` (value per timeframe, 0-1) and `by_events` (of the window; None = none)."""
-    gauges = by_label(stores, window, "avg by (timeframe) (lead_conversion_rate)", "timeframe")
-    return {"by_gauge": gauges, "by_events": _totals(stores, window)["conversion_ratio"]}
+    """Converted per created from the window's start up to each bucket: index `ts`, `value` (a ratio; over 1 where leads
+    of earlier days were converted; NaN before the first lead). No lead at all: no rows. Raises SourceError."""
+    found = leads_trend(stores, window).cumsum()
+    ratio = found["converted"] / found["created"].where(found["created"] > 0)
+    return empty_if_unknown(tidy(ratio.to_frame("value")))
 
 
 def opportunities_by_value(stores: Stores, window: Window) -> pd.DataFrame:
@@ -107,27 +99,33 @@ def opportunities_by_value(stores: Stores, window: Window) -> pd.DataFrame:
     return frame
 
 
-def opportunity_value_trend(stores: Stores, window: Window) -> pd.DataFrame:
-    """Value of the opportunities created, per bucket, from the log, in their currency: index `ts`, column `value`."""
-    return counts(stores, window, (Match("event", (STAGES["opportunities"],)),), measure="value")
-
-
 def lead_sources(stores: Stores, window: Window) -> pd.DataFrame:
-    """Leads created per source, most first: `source`, `created`, `before` (preceding period; NaN where the log does not
-    reach), `share` (0-1), `errors` (operation errors that name this source: the technical cause beside the figure).
+    """Each source of leads, most leads first: `source`, `created`, `before` (preceding period; NaN where the log does not
+    reach), `share` (0-1), and the technical cause beside the figure: `not_synced` (records that failed in its sync runs;
+    NaN = no run) and `errors` (operation errors that name the source, as a field or as the operation's first word).
 
-    No lead: no rows, same columns. Raises SourceError.
+    A source that synced, or had leads in the preceding period, is listed though it has none now. None at all: no rows,
+    same columns. Raises SourceError.
     """
-    made = (Match("event", (STAGES["created"],)),)
-    found, past, failed = stores.at_once(
-        lambda: stores.logs.totals(LogQuery(window, made), ("source",)),
-        lambda: stores.logs.totals(LogQuery(window.previous(), made), ("source",)),
-        lambda: stores.logs.totals(LogQuery(window, (Match("event", ("operation.error",)),)), ("operation",)),
+    made, sync, wrong = (Match("event", (event,)) for event in (STAGES["created"], "sync.completed", "operation.error"))
+    found, past, synced, failed = stores.at_once(
+        lambda: stores.logs.totals(LogQuery(window, (made,)), ("source",)),
+        lambda: stores.logs.totals(LogQuery(window.previous(), (made,)), ("source",)),
+        lambda: stores.logs.totals(LogQuery(window, (sync,)), ("source",), measures=("failed",)),
+        lambda: stores.logs.totals(LogQuery(window, (wrong,)), ("source", "operation")),
     )
-    found = found.rename(columns={"records": "created"})
-    found = found.merge(past.rename(columns={"records": "before"}), on="source", how="left")
-    found["before"] = before(stores, window, found["before"])
-    found["share"] = found["created"] / (found["created"].sum() or np.nan)
-    owner = failed["operation"].str.split(".").str[0]
-    found["errors"] = [int(failed.loc[owner == source, "records"].sum()) for source in found["source"]]
-    return found.sort_values("created", ascending=False, ignore_index=True)
+    names = pd.Index(sorted({*found["source"], *past["source"], *synced["source"]}), name="source", dtype=object)
+    created = found.set_index("source")["records"].reindex(names).fillna(0).astype("int64")
+    earlier = past.set_index("source")["records"].reindex(names)
+    owner = failed["source"].mask(failed["source"] == "", failed["operation"].str.split(".").str[0])
+    table = pd.DataFrame(
+        {
+            "created": created,
+            "before": before(stores, window, earlier),
+            "share": created / (created.sum() or np.nan),
+            "not_synced": synced.set_index("source")["failed"].reindex(names).astype("float64"),
+            "errors": [int(failed.loc[owner == name, "records"].sum()) for name in names],
+        },
+        index=names,
+    )
+    return table.reset_index().sort_values("created", ascending=False, ignore_index=True, kind="stable")

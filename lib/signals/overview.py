@@ -16,12 +16,12 @@ from lib.signals.base import covers, value
 from lib.signals.rulebook import rule_limit, rule_values
 from lib.stores import Stores
 from lib.window import Window
+from lib.words import span
 
 Verdict = tuple[str, str]
 """Status (critical, warning, ok, no data) and the reason in words."""
 
 RECENT = timedelta(minutes=15)
-LATE_SYNC = timedelta(hours=2)
 LATE_BACKUP_S = 26 * 3600
 
 
@@ -139,7 +139,7 @@ def _queues(stores: Stores, window: Window) -> Verdict:
             stores, window, "LeadSyncFailures"
         ), f"{failures:.1f} lead syncs a minute fail; the limit is {limit:g}"
     if late:
-        return "warning", f"no successful sync of {', '.join(late)} in the last {LATE_SYNC.seconds // 3600} hours"
+        return "warning", f"no successful sync of {', '.join(late)}"
     if depth.empty:
         return "no data", "no queue was ever scraped, or not in the last 5 minutes"
     return "ok", f"fullest queue {depth.iloc[0]['queue']}: {depth.iloc[0]['items']:.0f} items; syncs succeed"
@@ -148,8 +148,9 @@ def _queues(stores: Stores, window: Window) -> Verdict:
 def _late_sources(stores: Stores, window: Window) -> list[str]:
     day = Window(window.end - timedelta(days=1), window.end, window.zone)
     found = queues.sync_sources(stores, day)
-    late = found["last_success"].isna() | (found["last_success"] < pd.Timestamp(window.end) - LATE_SYNC)
-    return sorted(found.loc[late & (found["source"] != ""), "source"].astype(str))
+    late = found[(found["status"] != "ok") & (found["source"] != "")]
+    ages = ["a day" if pd.isna(seconds) else span(seconds) for seconds in late["age_s"]]
+    return [f"{source} for {age}" for source, age in zip(late["source"], ages, strict=True)]
 
 
 def _leads(stores: Stores, window: Window) -> Verdict:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -12,12 +10,10 @@ from lib.signals.base import (
     covers,
     empty_if_unknown,
     evenly,
-    filled,
     log_step,
     metric_step,
     rate_range,
     reaches,
-    share,
     tidy,
     trend,
 )
@@ -151,12 +147,6 @@ def request_rate(stores: Stores, window: Window) -> pd.DataFrame:
     return found[sorted(found.columns)]
 
 
-def requests_by_status(stores: Stores, window: Window) -> pd.DataFrame:
-    """Requests per bucket and status class by the log: index `ts`, columns `2xx` …; quiet buckets 0, unknown NaN."""
-    found = stores.logs.requests(LogQuery(window), ("status",), log_step(window))
-    return filled(stores, window, found.assign(column=found["status"].str[:1] + "xx"), "requests", ("2xx",))
-
-
 def active_connections(stores: Stores, window: Window) -> pd.DataFrame:
     """Open connections per instance: index `ts`, a column per instance; NaN = not scraped. Raises SourceError."""
     return trend(stores, window, "sum by (instance) (active_connections)", "instance")
@@ -176,13 +166,3 @@ def query_rate(stores: Stores, window: Window) -> pd.DataFrame:
 def db_errors(stores: Stores, window: Window) -> pd.DataFrame:
     """Database errors per minute per error type: index `ts`, a column per `error_type`; no rows where none ever was."""
     return trend(stores, window, "sum by (error_type) (rate(db_errors_total[{r}])) * 60", "error_type")
-
-
-def slow_share(stores: Stores, window: Window) -> dict[str, Any]:
-    """Share of requests over each limit of EDGES_MS by the log: `over_100_ms` … (0-1; None without requests)."""
-    found = latency_distribution(stores, window)
-    total = float(found["requests"].sum())
-    return {
-        f"over_{edge}_ms": share(float(found.loc[found["low_ms"] >= edge, "requests"].sum()), total)
-        for edge in EDGES_MS[1:]
-    }

@@ -14,6 +14,9 @@ from lib.stores import Stores
 from lib.window import DAY, Window
 
 SYNC = Match("event", ("sync.completed",))
+LATE, SOON_S = 5, 600.0
+"""A source is late after so many of its usual distances without a success, but not before so many seconds."""
+
 DEPTH = "max by (queue_name) (queue_size)"
 GROWTH = "sum by (queue_name) (deriv(queue_size[15m])) * 60"
 GROWTH_NOW = "sum by (queue_name) (deriv(queue_size[5m])) * 60"
@@ -78,34 +81,13 @@ def sync_runs(stores: Stores, window: Window) -> pd.DataFrame:
     return counts(stores, window, (SYNC,), by="source")
 
 
-def sync_records(stores: Stores, window: Window) -> pd.DataFrame:
-    """Records that sync runs processed, per bucket and source, from the log: index `ts`, a column per source."""
-    return counts(stores, window, (SYNC,), by="source", measure="processed")
-
-
-def sync_failed_records(stores: Stores, window: Window) -> pd.DataFrame:
-    """Records that failed in sync runs, per bucket and source, from the log: index `ts`, a column per source."""
-    return counts(stores, window, (SYNC,), by="source", measure="failed")
-
-
-def sync_duration(stores: Stores, window: Window) -> pd.DataFrame:
-    """Average length of a sync run in ms, per bucket and source, from the log: index `ts`, a column per source.
-
-    NaN where no run ended; no run at all: no rows. Raises SourceError.
-    """
-    spent, runs = stores.at_once(
-        *(partial(counts, stores, window, (SYNC,), by="source", measure=name) for name in ("sync_ms", "records"))
-    )
-    average = spent / runs.where(runs > 0)
-    return average if len(average.columns) else average.iloc[:0]
-
-
 def sync_sources(stores: Stores, window: Window) -> pd.DataFrame:
     """Each source over the window, from the log: `source`, `runs`, `processed`, `successful`, `failed` (records),
     `success_ratio` (0-1; NaN = nothing processed), `avg_ms` per run, `last_run` (UTC, minute), `last_success` (UTC:
-    the newest run that brought a record in; NaT = none found), `age_s` since then.
+    the newest run that brought a record in; NaT = none found), `age_s` since then, `usual_s` (the usual distance of two
+    runs; NaN = under two), `status` (critical: no success found; warning: none for LATE usual distances; else ok).
 
-    `last_success` is looked for in the window and the day before its end. No run: no rows. Raises SourceError.
+    The last four look at the window and the day before its end. No run: no rows. Raises SourceError.
     """
     measures = ("records", "processed", "successful", "failed", "sync_ms")
     found, seen = stores.at_once(
@@ -115,34 +97,28 @@ def sync_sources(stores: Stores, window: Window) -> pd.DataFrame:
     names = sorted({*found["source"], *seen["source"]})
     found = found.rename(columns={"records": "runs"}).set_index("source").reindex(names).rename_axis("source")
     seen = seen.set_index("source").reindex(names)
-    found[["last_run", "last_success"]] = seen[["last_run", "last_success"]]
+    found[["last_run", "last_success", "usual_s"]] = seen[["last_run", "last_success", "usual_s"]]
     sums = ["runs", "processed", "successful", "failed"]
     found[sums] = found[sums].fillna(0).astype("int64")
     found["success_ratio"] = found["successful"] / found["processed"].where(found["processed"] > 0)
     found["avg_ms"] = found["sync_ms"] / found["runs"].where(found["runs"] > 0)
     found["age_s"] = (pd.Timestamp(window.end) - found["last_success"]).dt.total_seconds().clip(lower=0)
-    columns = [*sums, "success_ratio", "avg_ms", "last_run", "last_success", "age_s"]
+    late = found["age_s"] > (LATE * found["usual_s"]).clip(lower=SOON_S)
+    found["status"] = np.select([found["age_s"].isna(), late], ["critical", "warning"], "ok")
+    columns = [*sums, "success_ratio", "avg_ms", "last_run", "last_success", "age_s", "usual_s", "status"]
     return found[columns].reset_index()
 
 
 def _last_runs(stores: Stores, window: Window) -> pd.DataFrame:
-    """`source`, `last_run`, `last_success` to the minute of the sum, looked for over at least a day."""
+    """`source`, `last_run`, `last_success` to the minute of the sum, and `usual_s`, looked for over at least a day."""
     wide = Window(min(window.start, window.end - DAY), window.end, window.zone)
     step = wide.step(2000, floor=MINUTE)
     found = stores.logs.totals(LogQuery(wide, (SYNC,)), ("source",), step, ("records", "successful"))
     end, ended = pd.Timestamp(window.end), found["ts"] + step
     ended = ended.mask(ended > end, end)
-    good = found["successful"] > 0
-    return pd.DataFrame(
-        {"source": found["source"], "last_run": ended, "last_success": ended.where(good)}
-    ).groupby("source", as_index=False).max()  # fmt: skip
-
-
-def sync_freshness(stores: Stores, window: Window) -> pd.DataFrame:
-    """Time since the last successful sync: `source`, `last_success` (UTC; NaT = none in a day), `age_s`, `usual_s` (the
-    usual distance of two runs in the window; NaN = under two runs), `status` (late = over 5 times the usual distance)."""
-    found = sync_sources(stores, window)[["source", "runs", "last_success", "age_s"]]
-    found["usual_s"] = window.length.total_seconds() / found["runs"].where(found["runs"] > 1)
-    late = found["age_s"] > (5 * found["usual_s"]).clip(lower=600)
-    found["status"] = np.where(found["age_s"].isna(), "critical", np.where(late, "warning", "ok"))
-    return found.drop(columns="runs")
+    rows = found.assign(last_run=ended, last_success=ended.where(found["successful"] > 0)).groupby("source")
+    seen = rows[["last_run", "last_success"]].max()
+    runs = rows["records"].sum()
+    # From the first to the last run: the time since then, in which it may be broken, is not usual.
+    seen["usual_s"] = (rows["ts"].max() - rows["ts"].min()).dt.total_seconds() / (runs - 1).where(runs > 1)
+    return seen.reset_index()

@@ -19,7 +19,6 @@ from lib.signals.base import (
     log_step,
     metric_step,
     tidy,
-    together,
     trend,
     value,
 )
@@ -55,18 +54,6 @@ def garbage_collections(stores: Stores, window: Window) -> pd.DataFrame:
 def open_files(stores: Stores, window: Window) -> pd.DataFrame:
     """Open file descriptors per instance: index `ts`, a column per instance."""
     return trend(stores, window, "sum by (instance) (process_open_fds)", "instance")
-
-
-def open_files_ratio(stores: Stores, window: Window) -> pd.DataFrame:
-    """Open file descriptors of those allowed, per instance: index `ts`, a column per instance (0-1)."""
-    return trend(stores, window, "max by (instance) (process_open_fds / process_max_fds)", "instance")
-
-
-def db_connections(stores: Stores, window: Window) -> pd.DataFrame:
-    """Database connections, all instances together: index `ts`, `active`, `max` (NaN where not exported)."""
-    names = {"active": "db_connections_active", "max": "db_connections_max"}
-    found = stores.at_once(*(partial(trend, stores, window, f"sum({metric})") for metric in names.values()))
-    return together(dict(zip(names, found, strict=True)))
 
 
 def db_pool_ratio(stores: Stores, window: Window) -> pd.DataFrame:

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.logs.duckdb import DuckLogs
+from lib.metrics.duckdb import DuckMetrics
 from lib.settings import Settings
 from lib.setup.base import RUNNER
 from lib.stores import Stores
 from lib.ui import cache, runtime
 from lib.ui.pages import PAGES, entry
-from tests.seed import HOUR, NOW, QUIET, RULES, batch, empty_stores, fill, record
+from tests.seed import HOUR, NOW, QUIET, RULES, batch, empty_stores, fill, record, samples
 
 CHARTED = ("", "errors", "logs", "performance", "queues", "leads", "system", "health")
 SHELL = str(Path(__file__).parents[2] / "lib" / "ui" / "shell.py")
@@ -131,12 +133,58 @@ def test_queues_shows_growth_and_the_stale_source(page: AppTest) -> None:
 
     sources = next(t.value for t in test.dataframe if "last_success" in t.value.columns)
     assert dict(zip(sources["source"], sources["success_ratio"], strict=True)) == {"apollo": 1.0, "zoominfo": 0.0}
+    assert dict(zip(sources["source"], sources["status"], strict=True)) == {"apollo": "✓ OK", "zoominfo": "◆ Late"}
+    assert sources["usual_s"].tolist() == ["10 min", "10 min"]
 
 
 def test_leads_shows_the_funnel_in_numbers(page: AppTest) -> None:
     test = drawn(page, "leads")
 
     assert {"12", "3", "1"} <= set(metrics(test).values())
+
+
+def test_leads_shows_the_technical_cause_beside_each_source(page: AppTest) -> None:
+    test = drawn(page, "leads")
+
+    found = next(t.value for t in test.dataframe if "not_synced" in t.value.columns).set_index("source")
+    assert found["not_synced"].to_dict() == {"apollo": 0, "zoominfo": 60}
+    assert found["errors"].to_dict() == {"apollo": 6, "zoominfo": 0}
+
+
+def test_a_link_to_a_route_opens_its_response_time(page: AppTest) -> None:
+    page.query_params["asked"] = "GET /api/reports"
+
+    test = drawn(page, "performance")
+
+    assert "GET /api/reports" in [text.value for text in test.text]
+
+
+def lag_card(tmp_path: Path, **series: float) -> str:
+    """What the System page says on a store with these metrics alone, in the range before their first sample."""
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.metrics, DuckMetrics)
+        stores.metrics.append(samples({(("__name__", name),): np.array(value) for name, value in series.items()}))
+        cache.forget()
+        runtime.install(runtime.Runtime(Settings(data_dir=tmp_path, rules_file=RULES), stores, lambda: None))
+        test = AppTest.from_file(SHELL, default_timeout=30)
+        test.query_params["range"] = f"{QUIET.start:%Y-%m-%dT%H:%M}/{QUIET.end:%Y-%m-%dT%H:%M}"
+        said = shown(drawn(test, "system")) + "\n".join(caption.value for caption in test.caption)
+        runtime.install(None)
+        cache.forget()
+    return said
+
+
+def test_a_python_service_is_not_told_that_it_lacks_nodes_event_loop(tmp_path: Path) -> None:
+    said = lag_card(tmp_path, python_eventloop_lag_seconds=0.004)
+
+    assert "eventloop" not in said
+
+
+def test_a_service_without_an_event_loop_shows_its_garbage_collections(tmp_path: Path) -> None:
+    said = lag_card(tmp_path, python_gc_collections_total=4.0)
+
+    assert "garbage collections instead" in said
+    assert "eventloop" not in said
 
 
 def test_health_lists_the_outage_with_its_reason(page: AppTest) -> None:

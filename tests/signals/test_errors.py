@@ -77,13 +77,6 @@ def test_routes_that_fail_come_first(busy: Stores) -> None:
     assert found["client_errors"].sum() == 0
 
 
-def test_failed_requests_are_counted_per_status_class(busy: Stores) -> None:
-    found = errors.status_trend(busy, HOUR)
-
-    assert found["5xx"].sum() == 12
-    assert found["4xx"].sum() == 0
-
-
 def test_the_error_ratio_is_the_rules_own(busy: Stores) -> None:
     found = errors.http_error_ratio(busy, HOUR)
 

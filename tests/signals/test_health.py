@@ -56,9 +56,8 @@ def test_a_check_not_heard_of_for_five_minutes_is_no_data(busy: Stores) -> None:
     assert set(health.health_now(busy, later)["status"]) == {"no data"}
 
 
-def test_response_times_are_in_ms_and_instances_are_up_or_down(busy: Stores) -> None:
+def test_response_times_are_in_ms(busy: Stores) -> None:
     assert health.response_times(busy, HOUR)["database"].iloc[-1] == pytest.approx(50)
-    assert health.instances_up(busy, HOUR).iloc[-1].tolist() == [1, 1]
 
 
 def test_a_range_without_probes_is_not_a_range_without_outages(busy: Stores, empty: Stores) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from lib.logs.duckdb import DuckLogs
 from lib.signals import leads
 from lib.stores import Stores
-from tests.seed import HOUR, WHOLE
+from tests.seed import HOUR, NOW, WHOLE, batch, empty_stores, record
 
 
 def test_totals_stand_beside_those_of_the_period_before(busy: Stores) -> None:
@@ -40,13 +45,28 @@ def test_a_source_shows_its_technical_errors_beside_its_leads(busy: Stores) -> N
     assert found["created"].to_dict() == {"apollo": 8, "zoominfo": 4}
     assert found["before"].to_dict() == {"apollo": 8, "zoominfo": 4}
     assert found["errors"].to_dict() == {"apollo": 6, "zoominfo": 0}
+    assert found["not_synced"].to_dict() == {"apollo": 0, "zoominfo": 60}
+
+
+def test_a_source_whose_syncs_all_fail_is_listed_though_it_made_no_lead(tmp_path: Path) -> None:
+    failed = {"event": "operation.error", "operation": "halopsa.push_lead", "error": "refused"}
+    sync = {"event": "sync.completed", "processed": 9, "successful": 0, "failed": 9}
+    rows = [record(NOW - timedelta(minutes=5), "ERROR", **failed, source="apollo") for _ in range(9)]
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.logs, DuckLogs)
+        stores.logs.write(batch([*rows, record(NOW - timedelta(minutes=5), **sync, source="apollo")]))
+
+        found = leads.lead_sources(stores, HOUR)
+
+    row = found.iloc[0]
+    assert (row["source"], row["created"], row["not_synced"], row["errors"]) == ("apollo", 0, 9, 9)
+    assert np.isnan(row["share"]) and np.isnan(row["before"])
 
 
 def test_events_over_time_add_up_and_run_up(busy: Stores) -> None:
     assert leads.leads_trend(busy, WHOLE).sum().to_dict() == {"created": 36, "converted": 9, "opportunities": 3}
-    assert leads.conversion_by_events(busy, WHOLE)["ratio"].iloc[-1] == 0.25
+    assert leads.conversion_by_events(busy, WHOLE)["value"].iloc[-1] == 0.25
     assert leads.conversion_trend(busy, WHOLE)["30d"].iloc[-1] == 0.25
-    assert leads.opportunity_value_trend(busy, WHOLE)["value"].sum() == 90_000
 
 
 def test_a_value_range_that_was_never_seen_is_unknown_not_zero(busy: Stores) -> None:

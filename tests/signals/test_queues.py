@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.logs.duckdb import DuckLogs
 from lib.metrics.duckdb import DuckMetrics
 from lib.signals import queues
 from lib.stores import Stores
 from lib.window import Window
-from tests.seed import HOUR, NOW, WHOLE, empty_stores, samples
+from tests.seed import HOUR, NOW, WHOLE, batch, empty_stores, every, record, samples
 
 HOUR_S = 3600
 
@@ -61,10 +62,8 @@ def test_a_run_that_brought_nothing_in_does_not_make_a_source_fresh(busy: Stores
     assert found.loc["zoominfo", "last_run"] > pd.Timestamp(NOW - timedelta(minutes=11))
     assert found.loc["zoominfo", "last_success"] < pd.Timestamp(NOW - timedelta(minutes=60))
     assert found["success_ratio"].to_dict() == {"apollo": 1.0, "zoominfo": 0.0}
-    assert queues.sync_freshness(busy, HOUR).set_index("source")["status"].to_dict() == {
-        "apollo": "ok",
-        "zoominfo": "warning",
-    }
+    assert found["usual_s"].tolist() == [600, 600]
+    assert found["status"].to_dict() == {"apollo": "ok", "zoominfo": "warning"}
 
 
 def test_a_source_with_no_run_in_the_window_is_still_listed(busy: Stores) -> None:
@@ -74,14 +73,23 @@ def test_a_source_with_no_run_in_the_window_is_still_listed(busy: Stores) -> Non
     assert found["age_s"].tolist() == pytest.approx([7740, 11340])
 
 
-def test_runs_and_records_add_up(busy: Stores) -> None:
+def test_runs_add_up(busy: Stores) -> None:
     assert queues.sync_runs(busy, WHOLE).sum().to_dict() == {"apollo": 18, "zoominfo": 18}
-    assert queues.sync_records(busy, WHOLE).sum().to_dict() == {"apollo": 180, "zoominfo": 180}
-    assert queues.sync_failed_records(busy, WHOLE).sum().to_dict() == {"apollo": 0, "zoominfo": 60}
 
 
-def test_a_runs_length_is_an_average_over_runs_and_unknown_without_one(busy: Stores) -> None:
-    found = queues.sync_duration(busy, WHOLE)
+def test_a_source_is_late_by_its_own_rhythm_and_one_without_any_success_is_critical(tmp_path: Path) -> None:
+    done = {"event": "sync.completed", "processed": 1, "failed": 0, "sync_ms": 1.0}
+    rows = [
+        *(record(at, **done, source="four-hourly", successful=1) for at in every(4 * HOUR_S, NOW - timedelta(hours=23))),
+        *(record(at, **done, source="ended", successful=1) for at in every(60, NOW - timedelta(hours=2), NOW - timedelta(hours=1))),
+        *(record(at, **(done | {"failed": 1}), source="refused", successful=0) for at in every(60, NOW - timedelta(hours=1))),
+    ]  # fmt: skip
+    with empty_stores(tmp_path) as stores:
+        assert isinstance(stores.logs, DuckLogs)
+        stores.logs.write(batch(rows))
 
-    assert found["zoominfo"].dropna().unique().tolist() == [4000]
-    assert found["zoominfo"].notna().sum() == 18
+        found = queues.sync_sources(stores, HOUR).set_index("source")
+
+    assert found["status"].to_dict() == {"ended": "warning", "four-hourly": "ok", "refused": "critical"}
+    assert found.loc["four-hourly", "usual_s"] == 4 * HOUR_S
+    assert found.loc["ended", "usual_s"] == 60  # the hour without a run is not usual

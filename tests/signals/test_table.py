@@ -34,7 +34,6 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "rule_spread": {"expression": "queue_size"},
     "metric_seen": {"metric": "up"},
     "field_seen": {"field": "level"},
-    "pattern_trend": {"pattern_id": "none"},
     "log_top_values": {"field": "source"},
     "log_record": {"record_id": "r0"},
     "log_around": {"record_id": "r0"},
