@@ -1,6 +1,7 @@
 """Figures as plain data, and how they travel."""
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -129,3 +130,15 @@ def test_an_hour_that_was_down_has_a_shape_as_well_as_a_colour() -> None:
     )
 
     assert health.uptime(hours)["data"][0]["text"] == [["", "◆", "▲"]]
+
+
+@pytest.mark.parametrize("build", [base.lines, base.stacked_bars])
+def test_no_two_series_of_a_chart_have_one_colour_though_some_have_their_own(build: Callable[..., base.Figure]) -> None:
+    index = pd.date_range("2026-03-02", periods=2, freq="1min", tz="UTC", name="ts")
+    frame = pd.DataFrame(1.0, index=index, columns=["apollo", "manual", "zoominfo"])
+
+    figure = build(frame, Window(index[0].to_pydatetime(), index[1].to_pydatetime()))
+
+    colours = {trace["name"]: trace["marker"]["color"] for trace in figure["data"]}
+    assert len(set(colours.values())) == 3
+    assert (colours["apollo"], colours["zoominfo"]) == ("@0", "@1")

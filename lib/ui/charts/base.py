@@ -46,6 +46,16 @@ def series_colour(position: int, name: str = "") -> str:
     return f"@{_OWN.get(name, position % 10)}"
 
 
+def series_colours(names: Sequence[str]) -> list[str]:
+    """The colour tokens of the series of one chart: a name's own, else the next that no other series there has."""
+    lowered = [name.lower() for name in names]
+    taken = {_OWN[name] for name in lowered if name in _OWN}
+    free = [place for place in range(10) if place not in taken] or list(range(10))
+    others = [name for name in lowered if name not in _OWN]
+    places = {name: free[number % len(free)] for number, name in enumerate(others)} | _OWN
+    return [series_colour(places[name]) for name in lowered]
+
+
 def tokens() -> dict[str, dict[str, str]]:
     """Severity colours per theme and token, for the chart component; the others come from the page's own style."""
     return {
@@ -105,10 +115,9 @@ def lines(
 ) -> Figure:  # fmt: skip
     """One line per float column of a frame indexed by `ts` (UTC); NaN leaves a hole. `names` are the legend's words."""
     axis = time_axis(pd.DatetimeIndex(frame.index), window.zone)
-    data = []
-    for position, column in enumerate(frame.columns):
-        name = (names or {}).get(str(column), str(column))
-        colour = (colours or {}).get(str(column), series_colour(position, name.lower()))
+    data, shown = [], [(names or {}).get(str(column), str(column)) for column in frame.columns]
+    for column, name, own in zip(frame.columns, shown, series_colours(shown), strict=True):
+        colour = (colours or {}).get(str(column), own)
         values = frame[column].to_numpy("float32", na_value=np.nan)
         trace = {
             "type": "scatter",
@@ -140,12 +149,12 @@ def stacked_bars(
             **axis,
             "y": frame[column].to_numpy("float32", na_value=np.nan),
             "marker": {
-                "color": (colours or {}).get(str(column), series_colour(position, str(column).lower())),
+                "color": (colours or {}).get(str(column), own),
                 "line": {"width": 0},
             },
             **({"offset": 0, "width": axis["dx"]} if "dx" in axis else {}),
         }
-        for position, column in enumerate(frame.columns)
+        for column, own in zip(frame.columns, series_colours([str(c) for c in frame.columns]), strict=True)
     ]
     figure = {"data": data, "layout": layout(window, unit=unit, barmode="stack", bargap=0)}
     return _still_filling(figure, pd.DatetimeIndex(frame.index), window)
