@@ -154,7 +154,8 @@ def compliance(asked: Asked) -> Evidence:
     reveals = _reveals(asked)
     parts = [
         Part("", Verdict.NO_DATA, "no checklist run ended in this period") if share is None
-        else Part(f"{share:.0f} % of the items done", _done(share, limits["done_look_percent"], limits["done_bad_percent"])),
+        else Part(f"{number(total - settled)} of {number(total)} items were missed",
+                  _done(share, limits["done_look_percent"], limits["done_bad_percent"])),
         *(Part("", Verdict.NO_DATA if line.verdict == NO_DATA else Verdict.LOOK, f"retention, {line.what}: {line.reason}")
           for line in not_kept),
     ]  # fmt: skip

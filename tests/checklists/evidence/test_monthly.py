@@ -148,8 +148,8 @@ def without_a_collection(world: World) -> None:
 
 COMPLIANCE = cases(
     all_done=(lambda w: runs(w, 18, 2), OK, "100 % done"),
-    some_missed=(lambda w: runs(w, 18), LOOK, "90 % of the items done"),
-    many_missed=(lambda w: runs(w, 10), BAD, "50 % of the items done"),
+    some_missed=(lambda w: runs(w, 18), LOOK, "2 of 20 items were missed | 90 % done"),
+    many_missed=(lambda w: runs(w, 10), BAD, "10 of 20 items were missed | 50 % done"),
     retention_not_kept=(not_kept, LOOK, "retention, Log records"),
     retention_not_known=(without_a_collection, NO_DATA, "retention, Hourly retention: no collection runs"),
     only_a_run_of_long_ago=(lambda w: runs(w, 20, age=80 * DAY), NO_DATA, "no checklist run ended"),
