@@ -22,11 +22,11 @@ ZONE = "UTC"
 
 PEOPLE = tuple(Actor(f"{name} (demo)", Role.OPERATOR, Via.COMMAND) for name in ("Ada", "Bo"))
 FOUND = {
-    (1, "error-patterns"): "Apollo was away: their outage, nothing of ours. They were told.",
-    (2, "performance"): "Went up with the deploy and came down again.",
-    (3, "performance"): "A slow database all afternoon; there is a ticket.",
+    (0, "error-patterns"): "Apollo was away yesterday: their outage, nothing of ours. They were told.",
+    (1, "performance"): "Went up with the deploy and came down again.",
+    (2, "performance"): "A slow database yesterday morning; there is a ticket.",
 }
-"""What they wrote down, by how many days ago and of which item."""
+"""What they wrote down, by how many days ago and of which item: in the run after it happened."""
 
 SKIPPED = {(5, "backup"): "The storage is being moved today; looked at by hand tomorrow."}
 MISSED = {(4, "queues")}

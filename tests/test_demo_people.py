@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from lib import demo_people
 from lib.checklists import questions, runs, versions
 from lib.checklists.model import Kind, RunState
+from lib.checklists.tables import EventRow
+from lib.simulator.past.story import Story
 from lib.state.database import SQLITE_FILE, State, sqlite_url
 from lib.state.migrate import open_state
 from lib.window import DAY
@@ -82,3 +85,16 @@ def test_the_command_makes_the_folder_that_the_dashboard_then_uses(tmp_path: Pat
     opened = open_state(sqlite_url(folder / SQLITE_FILE))
     assert questions.on_day(opened, "daily", date(2026, 11, 26)) is not None
     opened.close()
+
+
+def test_what_they_wrote_down_had_happened_by_then(state: State) -> None:
+    """Regression: Apollo's outage was noted five hours before it began."""
+    past = Story.before(EVENING.timestamp(), 7, 2)
+    ended = {"Apollo": past.apollo_outage.end, "deploy": past.deploys[-1], "database": past.slow_database.end}
+
+    with state.reading() as session:
+        noted = {row.words: row.at.timestamp() for row in session.scalars(select(EventRow).where(EventRow.words != ""))}
+
+    for word, moment in ended.items():
+        [at] = [at for words, at in noted.items() if word in words]
+        assert moment < at < moment + 24 * 3600
