@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from lib.alerts import words
@@ -30,6 +30,9 @@ CLAIM = timedelta(seconds=45)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 GIVE_UP = timedelta(hours=24)
+UNASKED = timedelta(seconds=2 * LONGEST_WAIT_S)
+"""After so long without a try, one that fails is the first of its kind."""
+
 MOST_A_TURN = 10
 FRESH = timedelta(seconds=1)
 """What was decided so lately is not decided again before the next notice of a turn."""
@@ -169,7 +172,8 @@ class Sender:
     def _judge(self, session: Session, name: str, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
         """Tries again later, or gives the channel up."""
         status = channel_row(session, name)
-        status.failing_since, status.failing_why = status.failing_since or now, words.clean(error, 600)
+        since = status.failing_since if self._still_trying(session, name, row, now) else None
+        status.failing_since, status.failing_why = since or now, words.clean(error, 600)
         tired = now - status.failing_since > GIVE_UP
         stories = self._dispatcher.stories
         if error.permanent or tired:
@@ -185,6 +189,17 @@ class Sender:
             status.hold_until = now + timedelta(seconds=wait_s)
         row.state, row.due_at = WAITING, now + timedelta(seconds=wait_s)
         again(session, row, str(error), stories, now)
+
+    @staticmethod
+    def _still_trying(session: Session, name: str, row: OutboxRow, now: datetime) -> bool:
+        """Whether this try goes on with those before it. Where nothing was left to say, or nobody was there to say it, the
+        channel was not asked: that time is no failure."""
+        before = select(func.max(OutboxRow.due_at)).where(
+            OutboxRow.channel == name, OutboxRow.test.is_(False), OutboxRow.attempts > 0,
+            or_(OutboxRow.id != row.id, OutboxRow.attempts > 1),
+        )  # fmt: skip
+        due = session.scalar(before)
+        return due is not None and now - due <= UNASKED
 
     def _wait_s(self, attempts: int) -> float:
         """1 s, 2 s, 4 s … 5 min, each up to a fifth longer so that many do not come at once."""

@@ -116,6 +116,26 @@ def test_trouble_that_passes_is_shown_while_it_lasts(state: State) -> None:
     assert (found.failing_why, found.waiting, found.last_success) == ("", 0, at(3))
 
 
+@pytest.mark.parametrize("down", [False, True], ids=["its alert ended", "the dashboard was stopped"])
+def test_one_try_that_fails_days_after_another_does_not_break_the_channel_f19(state: State, down: bool) -> None:
+    world, later = World(state), 3 * 86_400
+    world.slack.answers = [trouble(), trouble()]
+    first = world.fire()
+    world.tick(0, 1)
+    world.slack.answers = [trouble(), trouble()]
+    if not down:  # nothing is left to tell, so that nothing is tried
+        world.resolve(first)
+    world.restart()
+    world.go(later).fire("B")
+    world.turn()
+
+    found = status(world)
+    assert (found.broken, found.failing_why, found.failing_since) == (False, "HTTP 503", at(later))
+    world.tick(later + 1, later + 10)
+    assert "firing" in world.slack.kinds
+    assert not status(world).failing_why
+
+
 def test_mail_that_hangs_does_not_hold_up_slack(state: State) -> None:
     world = World(state, "slack", "email")
     world.channels["email"].answers = [trouble(0)] * 50
