@@ -64,10 +64,10 @@ class Answer:
 def step(rule: Rule, state: RuleState, answer: Answer, at: datetime) -> Turn:
     """The state after the evaluation at `at`, and what changed, in the order in which it did."""
     if answer.error:
-        return _failed(rule, state, answer.error, at)
+        return _failed(rule, _clock_went_back(state, at), answer.error, at)
     found, twice = labelled(rule, answer.labels, answer.values)
     if twice:
-        return _failed(rule, state, twice, at)
+        return _failed(rule, _clock_went_back(state, at), twice, at)
     if not found and not state.open and not state.troubles and state.settled(answer.data is Data.THERE):
         return Turn(replace(state, last_eval=at) if at != state.last_eval else state)
     return _answered(rule, _clock_went_back(state, at), answer, found, at)
@@ -274,7 +274,11 @@ def _clock_went_back(state: RuleState, at: datetime) -> RuleState:
     if state.last_eval is None or at >= state.last_eval:
         return state
     by = at - state.last_eval
-    return replace(state, open={fp: episode.moved(by) for fp, episode in state.open.items()})
+    return replace(
+        state,
+        open={fp: episode.moved(by) for fp, episode in state.open.items()},
+        troubles={name: episode.moved(by) for name, episode in state.troubles.items()},
+    )
 
 
 def restored(state: RuleState, at: datetime, gap_restarts: timedelta = timedelta(hours=1)) -> RuleState:

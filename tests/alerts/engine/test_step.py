@@ -230,6 +230,23 @@ def test_a_clock_that_is_put_back_does_not_make_a_firing_alert_wait() -> None:
     assert next(iter(course.state.open.values())).active_at == T0
 
 
+@pytest.mark.parametrize(("answer", "name"), [(NONE, "NoData"), (FAILED, "RuleError")])
+def test_a_clock_that_is_put_back_does_not_delay_what_is_told_about_the_rule_itself(answer: Answer, name: str) -> None:
+    course = Course(replace(RULE, for_s=60)).goes(NOT, answer, answer, answer)
+    course.at -= timedelta(hours=1)
+
+    assert course.goes(answer).state.troubles[name].state is AlertState.PENDING
+    assert course.goes(answer, answer).state.troubles[name].state is AlertState.FIRING
+
+
+def test_a_clock_that_is_put_back_during_an_error_keeps_the_progress_of_what_is_pending() -> None:
+    course = Course(replace(RULE, for_s=45)).goes(HOLDS, HOLDS)
+    course.at -= timedelta(hours=1)
+
+    assert course.goes(FAILED, HOLDS).states == [AlertState.PENDING]
+    assert course.goes(HOLDS).states == [AlertState.FIRING]
+
+
 def test_annotations_say_the_newest_value_and_nothing_else_is_code() -> None:
     rule = replace(
         RULE,
