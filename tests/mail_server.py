@@ -20,10 +20,11 @@ from tests.proxy import free_ports
 
 @dataclass
 class Mailbox:
-    """What the server took, and what it answers: per recipient, to all recipients at the end, or to the sign-in."""
+    """What the server took, and what it answers: per recipient, to all recipients at the end, to the farewell, or to the sign-in."""
 
     refuse: Mapping[str, str] = field(default_factory=dict)
     data: str = "250 OK"
+    farewell: str = "221 Bye"
     port: int = 0
     hang_s: float = 0.0
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
@@ -63,6 +64,10 @@ class Mailbox:
                 server.transport is not None and server.transport.get_extra_info("sslcontext") is not None
             )
         return self.data
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Says so."""
+        return self.farewell
 
 
 def _accepts(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:

@@ -35,6 +35,18 @@ def test_one_mail_reaches_every_recipient_with_both_parts() -> None:
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
 
 
+@pytest.mark.parametrize("farewell", ["421 going down", "500 what?", "250 OK"])
+def test_a_mail_that_was_taken_stays_taken_whatever_is_answered_to_the_farewell(farewell: str) -> None:
+    """Else it is sent again, or breaks the channel although everybody has it."""
+    with mail_server() as box:
+        box.farewell = farewell
+        mail = channel(box)
+        receipt = mail.send(mail.render(plain()))
+        checked = mail.check()
+
+    assert (receipt.code, checked.code, len(box.taken)) == (250, 250, 1)
+
+
 def test_an_alert_cannot_add_a_recipient_or_a_header_a6() -> None:
     with mail_server() as box:
         mail = channel(box)

@@ -6,7 +6,8 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -74,7 +75,7 @@ class EmailChannel:
         recipients = list(rendered.to or self._server.to)
         began, connected = time.monotonic(), False
         try:
-            with self._connected() as smtp:
+            with self._session() as smtp:
                 connected = True
                 refused = smtp.sendmail(self._server.sender, recipients, rendered.body)
         except (smtplib.SMTPException, OSError) as error:
@@ -85,7 +86,7 @@ class EmailChannel:
         """Connects, over TLS and signed in as the settings say, and sends nothing. Raises DeliveryError."""
         began = time.monotonic()
         try:
-            with self._connected() as smtp:
+            with self._session() as smtp:
                 smtp.ehlo_or_helo_if_needed()
                 code, said = smtp.noop()
         except (smtplib.SMTPException, OSError) as error:
@@ -95,6 +96,18 @@ class EmailChannel:
     def hint(self, code: int, reply: str) -> str:
         """See Channel."""
         return _hint(code)
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
+        """Connected until the end of the block. What the server answers to our farewell changes nothing: a mail that it
+        took stays taken, which smtplib's own block forgets."""
+        smtp = self._connected()
+        try:
+            yield smtp
+        finally:
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.quit()
+            smtp.close()
 
     def _connected(self) -> smtplib.SMTP:
         """Signed in, over TLS unless the settings say none. Raises SMTPException and OSError."""
