@@ -69,7 +69,7 @@ def sources() -> None:
         "errors": st.column_config.NumberColumn("Errors", width=70, help="Operation errors that name this source"),
     }
     cards.table(found, key="by_source", topic="leads by source", columns=columns)
-    link("queues", "Its sync runs on Queues & sync")
+    link("queues", "Sync runs on Queues & sync")
 
 
 def body() -> None:

@@ -18,6 +18,13 @@ FRESH = {
 """What the freshness of a source is called."""
 
 
+def _until(seconds: float) -> str:
+    """When a queue reaches its limit. Fifteen minutes of growth say nothing of what is further off than a day."""
+    if seconds == 0:
+        return "over it"
+    return "more than a day" if seconds > 86_400 else text.span(seconds)
+
+
 def queues() -> None:
     """Every queue now, and when it reaches the limit."""
     window = time_window()
@@ -41,7 +48,7 @@ def queues() -> None:
     }
     shown = found.assign(
         status=[look(status).label for status in found["status"]],
-        to_limit_s=["over it" if seconds == 0 else text.span(seconds) for seconds in found["to_limit_s"]],
+        to_limit_s=[_until(seconds) for seconds in found["to_limit_s"]],
     )
     cards.table(shown, key="queues", topic="queues", columns=columns)
 
