@@ -19,7 +19,8 @@ class TargetStatus:
     """One /metrics or /health address. `instance` is host:port; `up` is None before the first attempt.
 
     `error` is "" while the last attempt went well; `last_error` keeps the newest reason and `last_error_at` its time.
-    `dropped` samples were not stored: over a cap, in the future, or out of order.
+    `dropped` samples were not stored: over a cap, in the future, or out of order. `stored` is False while the address was
+    asked but our own store did not take what it said: that is no failure of the address, `up` says what it was.
     """
 
     instance: str
@@ -30,6 +31,7 @@ class TargetStatus:
     duration_s: float = 0.0
     samples: int = 0
     dropped: int = 0
+    stored: bool = True
     error: str = ""
     last_error: str = ""
     last_error_at: datetime | None = None
@@ -45,6 +47,7 @@ class TargetStatus:
         return replace(
             self,
             up=not reason,
+            stored=True,
             attempts=self.attempts + 1,
             last_attempt=at,
             last_success=self.last_success if reason else at,
@@ -55,6 +58,10 @@ class TargetStatus:
             last_error=reason or self.last_error,
             last_error_at=at if reason else self.last_error_at,
         )
+
+    def unstored(self, at: datetime, reason: str, *, up: bool) -> TargetStatus:
+        """The status after an attempt whose outcome (`up`) our own store did not take, for `reason`."""
+        return replace(self.after(at, reason), up=up, stored=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +247,7 @@ class WorkerStatus:
     def as_json(self) -> dict[str, Any]:
         """The same as nested plain values, with `status` "ok", "degraded" (something fails) or "failed" (a loop is stuck)."""
         failing = bool(self.unreadable or self.failing or self.replaced) or any(
-            target.up is False for target in (*self.scrapes, *self.probes)
+            target.up is False or not target.stored for target in (*self.scrapes, *self.probes)
         )
         failing = failing or (self.metric_source is not None and bool(self.metric_source.error))
         failing = failing or bool(self.alerting.not_kept_why or self.alerting.rule_problem)

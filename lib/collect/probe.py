@@ -86,8 +86,6 @@ class Prober:
         async for at in rounds(self._interval_s, phase_s(f"probe {instance}", self._interval_s), self._clock, stop):
             try:
                 await self._probe(client, instance, at)
-            except SourceError as error:
-                self._settle(instance, at, f"the answer could not be stored: {error}")
             except Exception as error:  # noqa: BLE001 - the outermost loop of a target: it must go on
                 _log.exception("probe of %s failed", instance)
                 self._settle(instance, at, f"the probe failed: {type(error).__name__}")
@@ -99,16 +97,22 @@ class Prober:
         except FetchError as failure:
             error = str(failure)
         took_s = time.monotonic() - began if answer else math.nan
-        verdicts = await asyncio.to_thread(
-            self._log.observe,
-            instance,
-            at,
-            answer.status_code if answer else None,
-            answer.body if answer else None,
-            error=error,
-            response_ms=took_s * 1000,
-        )
-        await self._keep(instance, verdicts, at)
+        try:
+            verdicts = await asyncio.to_thread(
+                self._log.observe,
+                instance,
+                at,
+                answer.status_code if answer else None,
+                answer.body if answer else None,
+                error=error,
+                response_ms=took_s * 1000,
+            )
+            await self._keep(instance, verdicts, at)
+        except SourceError as failure:
+            # A lost store of ours must not look like a failing service.
+            words = f"the answer could not be stored: {failure}"
+            self._status[instance] = self._status[instance].unstored(at, words, up=answer is not None)
+            return
         self._settle(instance, at, error, took_s)
 
     async def _ask(self, client: httpx.AsyncClient, instance: str) -> Fetched:

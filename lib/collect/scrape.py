@@ -91,8 +91,6 @@ class Scraper:
         async for at in rounds(self._interval_s, phase, self._clock, stop):
             try:
                 await self._scrape(client, target, at)
-            except SourceError as error:
-                target.status = target.status.after(at, f"the samples could not be stored: {error}")
             except Exception as error:  # noqa: BLE001 - the outermost loop of a target: it must go on
                 _log.exception("scrape of %s failed", target.status.instance)
                 target.status = target.status.after(at, f"the scrape failed: {type(error).__name__}")
@@ -112,7 +110,12 @@ class Scraper:
         took_s = time.monotonic() - began
         report = _report(target.labels, ts_ms, not reason, took_s, len(read.values))
         gone = target.presence.vanished(read.labels, ts_ms)
-        appended = await asyncio.to_thread(self._sink.append, joined([read, gone, report]), live=True)
+        try:
+            appended = await asyncio.to_thread(self._sink.append, joined([read, gone, report]), live=True)
+        except SourceError as error:
+            # A lost store of ours must not look like a failing service.
+            target.status = target.status.unstored(at, f"the samples could not be stored: {error}", up=not reason)
+            return
         dropped = future + overflow + appended.out_of_order
         target.status = target.status.after(at, reason, duration_s=took_s, samples=len(read.values), dropped=dropped)
 

@@ -101,7 +101,7 @@ def _logs_status(status: WorkerStatus) -> Status:
 
 def target_status(target: TargetStatus, moment: datetime, interval_s: float) -> Status:
     """No data before the first answer, critical while the last attempt failed, warning when the last answer is old."""
-    if target.up is False:
+    if target.up is False or not target.stored:
         return Status.CRITICAL
     age_s = target.age_s(moment)
     if age_s is None:
@@ -119,13 +119,13 @@ def _targets(name: str, targets: tuple[TargetStatus, ...], moment: datetime, int
     worst = min((status for status, _ in judged), key=_WORST.index)
     failing = sum(status != Status.OK for status, _ in judged)
     oldest = max((t.age_s(moment) or 0 for t in targets), default=0)
-    words = f"{failing} of {len(targets)} failing" if failing else f"{text.span(oldest)} ago"
+    words = _failing_words(targets, failing) if failing else f"{text.span(oldest)} ago"
     shape = look(worst)
     with st.popover(f":{shape.badge}[{shape.glyph} {name} {words}]", type="tertiary", key=f"targets_{name}"):
         rows = [
             {
                 "target": t.instance,
-                "status": look(status).label,
+                "status": look(status).label if t.stored else "not stored",
                 "last answer": text.age(t.last_success, moment),
                 "took": text.duration_s(t.duration_s),
                 "reason": text.visible(t.error),
@@ -134,6 +134,14 @@ def _targets(name: str, targets: tuple[TargetStatus, ...], moment: datetime, int
             for status, t in judged
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _failing_words(targets: tuple[TargetStatus, ...], failing: int) -> str:
+    """What fails: the targets, or only our own store, which did not take what they said."""
+    unstored = sum(not target.stored and target.up is True for target in targets)
+    if unstored == failing:
+        return f"{unstored} of {len(targets)} not stored"
+    return f"{failing} of {len(targets)} failing"
 
 
 def _gaps(found: GapStatus) -> None:

@@ -133,4 +133,17 @@ def test_a_history_that_is_down_is_a_reason_and_the_prober_goes_on(server: Fault
 
     probe(prober, attempts(prober, 2))
 
-    assert prober.status()[0].error == "the answer could not be stored: the disk is full"
+    status = prober.status()[0]
+    assert status.error == "the answer could not be stored: the disk is full"
+    assert (status.up, status.stored) == (True, False)  # the service answered: only our own store is lost
+
+
+def test_a_service_that_is_away_stays_down_while_the_history_is_lost(server: FaultServer, log: SqlHealthLog) -> None:
+    server.says("/health", faults.reset())
+    sink = KeptSamples()
+    sink.broken = True
+    prober = Prober([server.url("/health")], "job", log, sink, 0.2)
+
+    probe(prober, attempts(prober, 2))
+
+    assert (prober.status()[0].up, prober.status()[0].stored) == (False, False)
