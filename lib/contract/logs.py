@@ -56,7 +56,7 @@ SHAPES = (
     )),
     Shape("Operation Failed", "operation.error", (
         Field("operation", "operation"), Field("error", "error", reads=("error", "pattern_id")),
-        Field("stack", "stack", optional=True),
+        Field("stack", "stack", optional=True), Field("source", "source", optional=True),
     )),
 )  # fmt: skip
 """`email`, `company`, `headers` and `body` may come too and are not asked for: personal data and credentials."""

@@ -26,7 +26,7 @@ def shown_by(pages: Mapping[str, Path]) -> dict[str, list[str]]:
     """Signal → the cards that show it, as "Page › Card" ("Page" for a card without a title), in the pages' order.
 
     `pages` are titles with their files. A card is a `with panel("Title")`, with what its functions ask; a table of
-    cards may name its titles in pairs `("Title", {"signal": "…"})`.
+    cards may name its titles in pairs `("Title", function)` or `("Title", partial(draw, "signal", …))`.
     """
     found: dict[str, list[str]] = {}
     for title, path in pages.items():
@@ -42,8 +42,8 @@ def _cards(tree: ast.Module) -> dict[str, set[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and (card := _title(node)) is not None:
             page.add(card, {name for part in node.body for name in _asked(part, page, frozenset())})
-        elif isinstance(node, ast.Tuple) and (pair := _pair(node)) is not None:
-            page.add(pair[0], {pair[1]})
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and (title := _text(node.elts[0])):
+            page.add(title, set(_drawn(node.elts[1], page)))
     placed = {name for signals in page.shown.values() for name in signals}
     page.add("", set(_asked(tree, page, frozenset())) - placed)
     return page.shown
@@ -57,12 +57,12 @@ def _title(node: ast.With) -> str | None:
     return None
 
 
-def _pair(node: ast.Tuple) -> tuple[str, str] | None:
-    if len(node.elts) != 2 or not isinstance(node.elts[1], ast.Dict):
-        return None
-    options = {_text(key): value for key, value in zip(node.elts[1].keys, node.elts[1].values, strict=True) if key}
-    title, signal = _text(node.elts[0]), _text(options.get("signal"))
-    return (title, signal) if title and signal else None
+def _drawn(node: ast.expr, page: _Page) -> Iterator[str]:
+    """The signals that the second half of a pair draws; none where it is something else."""
+    if isinstance(node, ast.Name) and node.id in page.functions:
+        yield from _asked(page.functions[node.id], page, frozenset({node.id}))
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "partial":
+        yield from filter(None, map(_text, node.args))
 
 
 def _asked(node: ast.AST, page: _Page, inside: frozenset[str]) -> Iterator[str]:

@@ -106,13 +106,14 @@ def test_a_card_is_named_by_its_panel_also_in_a_table_of_cards(tmp_path: Path) -
     page = tmp_path / "p.py"
     page.write_text(
         'def inner():\n    cache.frame("b", w)\n\ndef body():\n    with left, panel("One", height=2):\n        inner()\n'
-        '    with panel(""):\n        cards.trend("c", key="c")\n    cache.frame("d", w)\n\nPAIRS = (("Two", {"signal": "a"}),)\n',
+        '    with panel(""):\n        cards.trend("c", key="c")\n    cache.frame("d", w)\n\n'
+        'PAIRS = (("Two", partial(drawn, "a", key="a")), ("Three", inner))\n',
         encoding="utf-8",
     )
 
     shown = panels.shown_by({"P": page})
 
-    assert shown == {"b": ["P › One"], "c": ["P"], "a": ["P › Two"], "d": ["P"]}
+    assert shown == {"b": ["P › One", "P › Three"], "c": ["P"], "a": ["P › Two"], "d": ["P"]}
 
 
 def test_a_listening_store_answers_nothing() -> None:
