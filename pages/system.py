@@ -83,8 +83,8 @@ def body() -> None:
 
 def event_loop() -> None:
     """How late it is; of a service that tells no lag, how often it collects garbage."""
-    lag, collections = _seen(*LAGS), _seen(*COLLECTIONS)
-    if lag or not collections:
+    lag = _seen(*LAGS)
+    if lag or not (collections := _seen(*COLLECTIONS)):
         cards.trend("event_loop_lag", key="lag", unit="ms", metric=lag or LAGS[0], height=220,
                     alt="How late the event loop is, per instance over time")  # fmt: skip
         return

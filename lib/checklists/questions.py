@@ -50,7 +50,7 @@ def items(
         if row is None:
             raise KeyError(run_id)
         known = _all_previous(session, row) if before is None else before
-        events = _events(session, row.id)
+        events = events_of(session, row.id)
         return fold.as_of(row, now), fold.run_items(row.items, events, known, closed=fold.is_closed(row, now))
 
 
@@ -71,10 +71,11 @@ def _all_previous(session: Session, row: RunRow) -> dict[str, Previous]:
 def journal(state: State, run_id: int) -> list[Event]:
     """All that was done in a run, oldest first. Raises SourceError."""
     with state.reading(SOURCE) as session:
-        return _events(session, run_id)
+        return events_of(session, run_id)
 
 
-def _events(session: Session, run_id: int) -> list[Event]:
+def events_of(session: Session, run_id: int) -> list[Event]:
+    """As `journal`, in a session that is open already."""
     rows = session.scalars(select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id))
     return [fold.event(row) for row in rows]
 
@@ -175,5 +176,5 @@ def _overdue(session: Session, row: RunRow, now: datetime) -> int:
     due = [one["key"] for one in row.items if datetime.fromisoformat(one["due_at"]) <= now]
     if not due:
         return 0
-    events = _events(session, row.id)
+    events = events_of(session, row.id)
     return sum(fold.state_after(fold.last_move(events, key)) is ItemState.OPEN for key in due)

@@ -109,7 +109,6 @@ class Prober:
             )
             await self._keep(instance, verdicts, at)
         except SourceError as failure:
-            # A lost store of ours must not look like a failing service.
             words = f"the answer could not be stored: {failure}"
             self._status[instance] = self._status[instance].unstored(at, words, up=answer is not None)
             return

@@ -113,7 +113,6 @@ class Scraper:
         try:
             appended = await asyncio.to_thread(self._sink.append, joined([read, gone, report]), live=True)
         except SourceError as error:
-            # A lost store of ours must not look like a failing service.
             target.status = target.status.unstored(at, f"the samples could not be stored: {error}", up=not reason)
             return
         dropped = future + overflow + appended.out_of_order

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lib.checklists import fold
-from lib.checklists.model import Event, ItemState, Kind, RunItem, RunState
+from lib.checklists.model import ItemState, Kind, RunItem, RunState
+from lib.checklists.questions import events_of
 from lib.checklists.tables import EventRow, RunRow
 from lib.state.database import State
 from lib.window import Window
@@ -82,7 +83,5 @@ def _overdue(one: RunItem, title: str) -> str:
 
 def _open(session: Session, row: RunRow) -> Iterator[RunItem]:
     """The items of a run that are neither done nor skipped."""
-    mine = select(EventRow).where(EventRow.run_id == row.id).order_by(EventRow.id)
-    events: list[Event] = [fold.event(one) for one in session.scalars(mine)]
-    items = fold.run_items(row.items, events, {}, closed=False)
+    items = fold.run_items(row.items, events_of(session, row.id), {}, closed=False)
     return (one for one in items if one.state is ItemState.OPEN)

@@ -75,41 +75,38 @@ def known_buckets(stores: Stores, buckets: pd.DatetimeIndex, step: timedelta) ->
 
 
 def counts(
-    stores: Stores, window: Window, where: Sequence[Match] = (), *, by: str = "", columns: Iterable[str] = (),
-    measure: str = "records",
-) -> pd.DataFrame:  # fmt: skip
-    """Log counts: index `ts` (bucket start), a float column per value of `by` (or one named `measure`).
+    stores: Stores, window: Window, where: Sequence[Match] = (), *, by: str = "", columns: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Log counts: index `ts` (bucket start), a float column per value of `by` (or one named `records`).
 
     Quiet buckets are 0 where the log is known to have been kept, else NaN; `columns` are there even without records.
     """
     step = log_step(window)
-    found = stores.logs.totals(LogQuery(window, tuple(where)), (by,) if by else (), step, (measure,))
-    names = found[by] if by else measure
-    return filled(stores, window, found.assign(column=names), measure, columns if by else (measure,))
+    found = stores.logs.totals(LogQuery(window, tuple(where)), (by,) if by else (), step)
+    names = found[by] if by else "records"
+    return filled(stores, window, found.assign(column=names), columns if by else ("records",))
 
 
-def filled(
-    stores: Stores, window: Window, found: pd.DataFrame, measure: str, columns: Iterable[str] = ()
-) -> pd.DataFrame:
-    """Long counts (`ts`, `column`, `measure`) of `log_step` buckets as a wide frame with the quiet buckets filled in."""
+def filled(stores: Stores, window: Window, found: pd.DataFrame, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Long counts (`ts`, `column`, `records`) of `log_step` buckets as a wide frame with the quiet buckets filled in."""
     step = log_step(window)
     buckets = window.buckets(step).as_unit("ns")
     names = [*dict.fromkeys([*columns, *sorted(found["column"].unique())])]
-    summed, seen = _spread(found, "column", measure, buckets, names)
+    summed, seen = _spread(found, "column", buckets, names)
     known = known_buckets(stores, buckets, step)
     values = np.where(seen | known[:, None], summed, np.nan)
     return empty_if_unknown(tidy(pd.DataFrame(values, index=buckets, columns=names)))
 
 
 def _spread(
-    found: pd.DataFrame, key: str, measure: str, buckets: pd.DatetimeIndex, names: Sequence[str]
+    found: pd.DataFrame, key: str, buckets: pd.DatetimeIndex, names: Sequence[str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Sums of `measure` per bucket (row) and name (column), and which had any. Far quicker than a pivot table of pandas."""
+    """Sums of `records` per bucket (row) and name (column), and which had any. Far quicker than a pivot table of pandas."""
     row, column = buckets.get_indexer(pd.Index(found["ts"])), pd.Index(names).get_indexer(pd.Index(found[key]))
     inside = (row >= 0) & (column >= 0)
     at = row[inside], column[inside]
     summed, seen = np.zeros((len(buckets), len(names))), np.zeros((len(buckets), len(names)), dtype=bool)
-    np.add.at(summed, at, found[measure].to_numpy("float64")[inside])
+    np.add.at(summed, at, found["records"].to_numpy("float64")[inside])
     seen[at] = True
     return summed, seen
 
@@ -122,7 +119,7 @@ def mini_trends(stores: Stores, query: LogQuery, ids: pd.Series[str]) -> list[li
     step = window.step(30, floor=timedelta(minutes=1))
     wanted = replace(query, where=(*query.where, Match("pattern_id", tuple(ids))))
     found = stores.logs.totals(wanted, ("pattern_id",), step)
-    summed, _ = _spread(found, "pattern_id", "records", window.buckets(step).as_unit("ns"), list(ids))
+    summed, _ = _spread(found, "pattern_id", window.buckets(step).as_unit("ns"), list(ids))
     trends: list[list[float]] = summed.T.tolist()
     return trends
 
@@ -148,15 +145,6 @@ def trend(stores: Stores, window: Window, expression: str, label: str = "", *, s
     found = stores.metrics.range(expression.replace("{r}", rate_range(step)), evenly(window), step)
     wide = found.wide(label) if label else found.wide("").set_axis(["value"] * min(len(found.labels), 1), axis=1)
     return empty_if_unknown(tidy(wide * scale))
-
-
-def together(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One-column trends side by side, one column per name; a part without data is a column of NaN."""
-    columns = {
-        name: part.iloc[:, 0] if len(part.columns) else pd.Series(dtype="float64") for name, part in parts.items()
-    }
-    index = next((part.index for part in parts.values() if len(part)), pd.DatetimeIndex([], tz="UTC", name="ts"))
-    return empty_if_unknown(tidy(pd.DataFrame(columns, index=index, dtype="float64")))
 
 
 def value(stores: Stores, window: Window, expression: str) -> float | None:

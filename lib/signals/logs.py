@@ -54,7 +54,7 @@ def log_levels(stores: Stores, window: Window, *, lucene: str = "", levels: tupl
     found = stores.logs.totals(_query(window, lucene, levels), ("level",), log_step(window))
     if found.empty:
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="ts"))
-    wide = filled(stores, window, found.assign(column=found["level"].replace("", "(none)")), "records")
+    wide = filled(stores, window, found.assign(column=found["level"].replace("", "(none)")))
     names = sorted((str(name) for name in wide.columns), key=_rank)
     return wide[names]
 

@@ -63,14 +63,15 @@ class Answer:
 
 def step(rule: Rule, state: RuleState, answer: Answer, at: datetime) -> Turn:
     """The state after the evaluation at `at`, and what changed, in the order in which it did."""
+    state = _clock_went_back(state, at)
     if answer.error:
-        return _failed(rule, _clock_went_back(state, at), answer.error, at)
+        return _failed(rule, state, answer.error, at)
     found, twice = labelled(rule, answer.labels, answer.values)
     if twice:
-        return _failed(rule, _clock_went_back(state, at), twice, at)
+        return _failed(rule, state, twice, at)
     if not found and not state.open and not state.troubles and state.settled(answer.data is Data.THERE):
         return Turn(replace(state, last_eval=at) if at != state.last_eval else state)
-    return _answered(rule, _clock_went_back(state, at), answer, found, at)
+    return _answered(rule, state, answer, found, at)
 
 
 def no_data_of(rule: Rule) -> NoData:

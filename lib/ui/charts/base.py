@@ -41,16 +41,17 @@ def severity_colour(status: str) -> str:
     return f"@{word.replace(' ', '_')}"
 
 
-def series_colour(position: int, name: str = "") -> str:
-    """The colour token of a series: its name's own, so that it is the same on every chart, or else the n-th."""
-    return f"@{_OWN.get(name, position % 10)}"
+def series_colour(position: int) -> str:
+    """The colour token of the n-th series."""
+    return f"@{position % 10}"
 
 
 def series_colours(names: Sequence[str]) -> list[str]:
-    """The colour tokens of the series of one chart: a name's own, else the next that no other series there has."""
+    """The colour tokens of the series of one chart: a name's own, so that it is the same on every chart, else the next
+    that no other series there has."""
     lowered = [name.lower() for name in names]
     taken = {_OWN[name] for name in lowered if name in _OWN}
-    free = [place for place in range(10) if place not in taken] or list(range(10))
+    free = [place for place in range(10) if place not in taken]
     others = [name for name in lowered if name not in _OWN]
     places = {name: free[number % len(free)] for number, name in enumerate(others)} | _OWN
     return [series_colour(places[name]) for name in lowered]
