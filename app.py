@@ -91,7 +91,15 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     worker.start()
     API.dispatch = worker.dispatch
     runtime.install(
-        runtime.Runtime(SETTINGS, stores.stores, worker.status, stores.state, worker.apply_retention, stores.checklists)
+        runtime.Runtime(
+            SETTINGS,
+            stores.stores,
+            worker.status,
+            stores.state,
+            worker.apply_retention,
+            checklists=stores.checklists,
+            rulebook=stores.rulebook,
+        )
     )
     for module in WARM:
         importlib.import_module(module)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.alerts.editing import Standing
-from lib.errors import SettingsError, SourceError
+from lib.errors import SourceError
 from lib.ui import text
 from lib.ui.live import live
 from lib.ui.panel import panel, source_down
@@ -13,10 +13,17 @@ from lib.ui.rules.listing import listing
 
 def rules() -> None:
     with panel("What is watched"):
-        try:
-            listing()
-        except SettingsError as error:
-            st.code(text.visible(error), language=None, wrap_lines=True)
+        refused()
+        listing()
+
+
+def refused() -> None:
+    """Why a newer file or edit is not among the rules in force, which are all that this page shows."""
+    if problem := state.rulebook().problem:
+        st.markdown(
+            ":orange-badge[◆ Not taken in] The newest rule file or edit has a mistake. The rules shown go on unchanged."
+        )
+        st.code(text.visible(problem), language=None, wrap_lines=True)
 
 
 def found(name: str) -> tuple[Standing | None, bool]:
@@ -25,9 +32,6 @@ def found(name: str) -> tuple[Standing | None, bool]:
         standings = state.standings()
     except SourceError as error:
         source_down(error.source, reason=str(error))
-        return None, False
-    except SettingsError as error:
-        st.code(text.visible(error), language=None, wrap_lines=True)
         return None, False
     if name != state.NEW and name not in standings:
         st.caption("There is no rule of this name any more.")
@@ -124,6 +128,7 @@ def one_rule(name: str) -> None:
     if not there:
         st.button("All rules", icon=":material/arrow_back:", on_click=state.open_rule, key="rules_back")
         return
+    refused()
     locked = not state.may_edit()
     view = heading(name, standing, locked=locked)
     if view == "History" and standing is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lib.alerts.rule_text import LONGEST, diff, with_values
-from lib.alerts.rules import Rule, read_entry
+from lib.alerts.rules import Rule, RuleFile, read_entry
 from lib.alerts.shipped import Entry, entries, rule_file
 from lib.alerts.tables import RuleVersionRow
 from lib.errors import Refused
@@ -102,9 +101,9 @@ class Standing:
         return self.newest.review_by if self.newest else None
 
 
-def standings(state: State | None, files: Sequence[Path]) -> dict[str, Standing]:
-    """Every rule that there is or was, by name: the file's in their order, then those made here. Raises SourceError,
-    SettingsError."""
+def standings(state: State | None, files: Sequence[RuleFile]) -> dict[str, Standing]:
+    """Every rule that there is or was, by name: the files' in their order, then those made here. `files` are those in force.
+    Raises SourceError."""
     made = newest(state) if state is not None else {}
     found = entries(files)
     names = [*found, *sorted(made.keys() - found.keys())]
@@ -154,7 +153,7 @@ class Why:
     review_by: date | None = None
 
 
-def save(standing: Standing | None, text: str, why: Why, *, files: Sequence[Path]) -> Deed:
+def save(standing: Standing | None, text: str, why: Why, *, files: Sequence[RuleFile]) -> Deed:
     """Makes the entry the rule in force, under the name that it has; `standing` is what the editor began with, None for a
     new rule. A text under another name makes another rule and leaves the first.
 
@@ -260,11 +259,11 @@ def _outdated(who: str, number: int) -> str:
     return f"{who} saved version {number} while you were editing: copy your text, look at theirs, and save again"
 
 
-def export(standing: Mapping[str, Standing], files: Sequence[Path]) -> str:
-    """The effective rules as a standard rule file, for Prometheus and promtool. Raises SettingsError."""
+def export(standing: Mapping[str, Standing], files: Sequence[RuleFile]) -> str:
+    """The effective rules as a standard rule file, for Prometheus and promtool; an edit that cannot be read is left out."""
     edited = {
         name: Entry(name, one.group, one.text)
         for name, one in standing.items()
-        if one.newest is not None and one.newest.text and not one.removed
+        if one.newest is not None and one.newest.text and not one.removed and read(one.text, one)[0] is not None
     }
     return rule_file(files, edited, frozenset(name for name, one in standing.items() if one.removed))

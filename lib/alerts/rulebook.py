@@ -10,7 +10,7 @@ from typing import NamedTuple, overload
 
 from sqlalchemy import func, select
 
-from lib.alerts.rules import Rule, load_rules, read_entry
+from lib.alerts.rules import Rule, RuleFile, read_entry
 from lib.alerts.tables import RuleVersionRow
 from lib.errors import SettingsError
 from lib.state.database import State
@@ -82,13 +82,13 @@ class Rulebook:
     """
 
     def __init__(self, files: Sequence[Path], own: Sequence[Path] = (), state: State | None = None) -> None:
-        self._files = tuple(files)
-        self._own = tuple(own)
+        self._paths = tuple(files)
+        self._own_paths = tuple(own)
         self._state = state
         self._lock = threading.Lock()
         self._problems: dict[str, str] = {}
         self._stamps = self._stamped()
-        self._shipped, self._own_names = self._load()
+        self._accept(*self._load())
         self._edits: dict[str, Edit] = {}
         self._rules: tuple[Rule, ...] = self._shipped
         self._own_rules: tuple[Rule, ...] = ()
@@ -119,6 +119,11 @@ class Rulebook:
         """The rules of the product about itself, likewise."""
         return _Live(self, own=True)
 
+    @property
+    def files(self) -> tuple[RuleFile, ...]:
+        """The files as they were last accepted, the product's own last: what the rules in force were read from."""
+        return self._files
+
     def shipped(self) -> tuple[Rule, ...]:
         """The rules of the files, without the edits."""
         return self._shipped
@@ -143,20 +148,24 @@ class Rulebook:
             return False
         self._stamps = stamps
         try:
-            self._shipped, self._own_names = self._load()
+            self._accept(*self._load())
         except SettingsError as error:
             self._problems["files"] = str(error)
             return False
         self._problems.pop("files", None)
         return True
 
-    def _load(self) -> tuple[tuple[Rule, ...], frozenset[str]]:
-        service = [rule for file in self._files for rule in load_rules(file)]
-        own = [rule for file in self._own for rule in load_rules(file)]
+    def _load(self) -> tuple[list[RuleFile], list[Rule], list[Rule]]:
+        files, own_files = ([RuleFile.read(path) for path in paths] for paths in (self._paths, self._own_paths))
+        service, own = ([rule for file in found for rule in file.rules()] for found in (files, own_files))
         twice = {rule.name for rule in service} & {rule.name for rule in own}
         if twice:
-            raise SettingsError(f"{self._own[0]}: {', '.join(sorted(twice))} is there in {self._files[0]}, too")
-        return (*service, *own), frozenset(rule.name for rule in own)
+            raise SettingsError(f"{self._own_paths[0]}: {', '.join(sorted(twice))} is there in {self._paths[0]}, too")
+        return [*files, *own_files], service, own
+
+    def _accept(self, files: Sequence[RuleFile], service: Sequence[Rule], own: Sequence[Rule]) -> None:
+        self._files = tuple(files)
+        self._shipped, self._own_names = (*service, *own), frozenset(rule.name for rule in own)
 
     def _apply(self, edits: dict[str, Edit]) -> None:
         before: dict[str, tuple[Rule, ...]] = {}
@@ -174,7 +183,7 @@ class Rulebook:
             self._own_rules = own
 
     def _stamped(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stamp(file) for file in (*self._files, *self._own))
+        return tuple(_stamp(file) for file in (*self._paths, *self._own_paths))
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

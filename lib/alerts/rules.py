@@ -100,16 +100,32 @@ def _own_text(expression: str, left: Any) -> str:
     return str(left)
 
 
-def load_rules(path: Path) -> tuple[Rule, ...]:
-    """Every alert rule of the file, in its order (recording rules are checked and left out).
+class RuleFile(NamedTuple):
+    """A rule file as it was read: later changes on the disk do not change it."""
 
-    Raises SettingsError that lists every problem with file, line, group and rule; unknown keys are problems.
-    """
-    root = composed(text_of(path), path)
-    reader = _Reader()
-    rules = reader.file(root)
-    refuse(path, reader.problems)
-    return rules
+    path: Path
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> RuleFile:
+        """What the file holds now. Raises SettingsError where it cannot be read."""
+        return cls(path, text_of(path))
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Every alert rule, in the file's order (recording rules are checked and left out).
+
+        Raises SettingsError that lists every problem with file, line, group and rule; unknown keys are problems.
+        """
+        root = composed(self.text, self.path)
+        reader = _Reader()
+        rules = reader.file(root)
+        refuse(self.path, reader.problems)
+        return rules
+
+
+def load_rules(path: Path) -> tuple[Rule, ...]:
+    """The alert rules that the file holds now; see RuleFile. Raises SettingsError."""
+    return RuleFile.read(path).rules()
 
 
 def read_entry(

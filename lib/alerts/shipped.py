@@ -6,13 +6,12 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lib.alerts.rule_text import dumped
-from lib.errors import SettingsError
+from lib.alerts.rules import RuleFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +24,16 @@ class Entry:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def entries(files: Sequence[Path]) -> dict[str, list[Entry]]:
+def entries(files: Sequence[RuleFile]) -> dict[str, list[Entry]]:
     """The alert rules of the files by name, each in its own words and with its comments; a name may have several.
 
-    The files were read strictly before. Raises SettingsError where one cannot be read at all.
+    The files are those in force: they were read strictly before.
     """
     found: dict[str, list[Entry]] = {}
-    for path in files:
-        try:
-            for entry in _walk(_read(path)):
-                found.setdefault(entry.name, []).append(entry)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    for file in files:
+        for entry in _walk(file.text):
+            found.setdefault(entry.name, []).append(entry)
     return found
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
 
 
 def _walk(text: str) -> Iterator[Entry]:
@@ -77,12 +66,10 @@ def _outside(line: str, column: int) -> bool:
     return len(line) - len(line.lstrip()) < column
 
 
-def rule_file(files: Sequence[Path], edited: Mapping[str, Entry], removed: frozenset[str]) -> str:
+def rule_file(files: Sequence[RuleFile], edited: Mapping[str, Entry], removed: frozenset[str]) -> str:
     """The files as one with edits in it, for Prometheus and promtool: its groups, their intervals and their recording rules
     stay, an edited rule stands where it was, a new one at the end of its group, a removed one is left out."""
-    groups: list[dict[str, Any]] = [
-        group for path in files for group in (_words(_read(path)) or {}).get("groups") or []
-    ]
+    groups: list[dict[str, Any]] = [group for file in files for group in (_words(file.text) or {}).get("groups") or []]
     left, names = dict(edited), Counter[str]()
     for group in groups:
         names[group["name"]] += 1

@@ -92,7 +92,10 @@ def _heart(found: Verdict, moment: datetime) -> None:
     if status is not None and status.alerting.not_kept_why:
         _mark(Status.CRITICAL, f"Alerts not persisted: {status.alerting.not_kept_why}")
     if status is not None and status.alerting.rule_problem:
-        _mark(Status.WARNING, "The newest rules are not used: see Setup")
+        shape = look(Status.WARNING)
+        link(
+            "rules", f":{shape.badge}[{shape.glyph} The newest rules are not used]", help="Which file and line, and why"
+        )
     if found.starting:
         _mark(Status.NO_DATA, "Rules: first evaluation")
     elif found.checked is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lib.alerts.rulebook import Rulebook
 from lib.checklists.versions import Folder
 from lib.settings import Settings
 from lib.state.database import State
@@ -15,8 +16,8 @@ from lib.stores import Stores
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The settings, the stores that questions go to, how the collection stands (None: no worker here), the state database
-    for what people do (None: nothing can be done here), what applies the retention now (None: no worker here), and the
-    checklists of the files (None: the shipped ones)."""
+    for what people do (None: nothing can be done here), what applies the retention now (None: no worker here), the
+    checklists of the files (None: the shipped ones), and the rules in force (None: they cannot be looked at here)."""
 
     settings: Settings
     stores: Stores
@@ -24,6 +25,7 @@ class Runtime:
     state: State | None = None
     apply_retention: Callable[[], tuple[Retained, ...]] | None = None
     checklists: Folder | None = None
+    rulebook: Rulebook | None = None
 
 
 _held: list[Runtime] = []

@@ -13,6 +13,7 @@ import pytest
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
 from lib.alerts.rulebook import Rulebook
+from lib.alerts.rules import RuleFile
 from lib.errors import Refused
 from lib.identity.roles import Actor, Role, Via
 from lib.state import audit
@@ -20,7 +21,7 @@ from lib.state.audit import Deed
 from lib.state.database import State
 from lib.window import Window
 
-SHIPPED = [Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"]
+SHIPPED = [RuleFile.read(Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml")]
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ANNA = Actor("anna@example.com", Role.ADMIN, Via.OIDC)
 BORIS = Actor("boris@example.com", Role.ADMIN, Via.OIDC)
@@ -116,9 +117,9 @@ def test_reset_is_the_shipped_rule_again_and_follows_the_file(state: State, tmp_
     audit.act(state, ANNA, raised(state))
     audit.act(state, ANNA, editing.reset(standing(state), WHY))
     newer = tmp_path / "rules.yml"
-    newer.write_text(SHIPPED[0].read_text().replace("queue_size > 1000", "queue_size > 1234"))
+    newer.write_text(SHIPPED[0].text.replace("queue_size > 1000", "queue_size > 1234"))
 
-    now = editing.standings(state, [newer])["QueueBacklog"]
+    now = editing.standings(state, [RuleFile.read(newer)])["QueueBacklog"]
 
     assert not now.edited
     assert "> 1234" in now.text
@@ -213,7 +214,7 @@ def test_an_operator_cannot_change_a_rule(state: State) -> None:
 
 
 def test_what_the_page_shows_as_in_force_is_what_the_engine_evaluates(state: State) -> None:
-    book = Rulebook(SHIPPED, state=state)
+    book = Rulebook([file.path for file in SHIPPED], state=state)
     shipped = book.rules
     audit.act(state, ANNA, raised(state, 2000))
     audit.act(state, ANNA, editing.save(None, OWN, WHY, files=SHIPPED))

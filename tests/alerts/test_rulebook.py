@@ -112,6 +112,7 @@ def test_a_changed_file_is_taken_and_a_bad_one_keeps_the_rules_and_names_the_lin
     assert not book.follow()
     assert book.rules[0].expression == "a > 100"
     assert f"{file}:7" in book.problem
+    assert "a > 100" in book.files[0].text, "who looks at the rules sees the file that they were read from"
 
     file.unlink()
     book.follow()

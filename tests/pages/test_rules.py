@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from lib import wiring
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
+from lib.alerts.rulebook import Rulebook
+from lib.alerts.rules import RuleFile
 from lib.alerts.tables import AlertRow, RuleStateRow, RuleVersionRow
 from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
@@ -25,7 +27,8 @@ from tests.rule_past import write_days
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "lib" / "ui" / "shell.py")
-FILES = [ROOT / "deploy" / "prometheus" / "rules.yml"]
+RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
+FILES = [RuleFile.read(RULES)]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ANNA = Actor("anna@example.com", Role.ADMIN, Via.OIDC)
 BORIS = Actor("boris@example.com", Role.ADMIN, Via.OIDC)
@@ -50,7 +53,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, wiring.OpenStores]]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), rules_file=FILES[0], own_rules_file=None)
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), rules_file=RULES, own_rules_file=None)
     stores = wiring.open_stores(settings)
     write_days(stores.metrics, NOW, 1.5)  # type: ignore[arg-type]
     yield settings, stores
@@ -61,7 +64,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
 def site(opened: tuple[Settings, wiring.OpenStores], monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     settings, stores = opened
     cache.forget()
-    runtime.install(runtime.Runtime(settings, stores.stores, lambda: None, stores.state))
+    runtime.install(runtime.Runtime(settings, stores.stores, lambda: None, stores.state, rulebook=stores.rulebook))
     for module in (time_range, clock, cache):
         monkeypatch.setattr(module, "now", lambda: NOW)
 
@@ -307,6 +310,34 @@ def test_a_rule_that_is_gone_and_hostile_names_harm_nothing(site: Site) -> None:
     page = site.draw(ANNA, rule="[x](http://evil)")
 
     assert not any("](http" in str(one.value) for kind in (page.markdown, page.caption, page.header) for one in kind)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "why"),
+    [
+        (("expr: queue_size > 1000", "expr: max by ("), "expr is not PromQL"),
+        (("groups:", "groups: ["), "YAML"),
+    ],
+)
+def test_a_refused_file_is_told_and_the_rules_that_go_on_are_shown(
+    site: Site, tmp_path: Path, mistake: tuple[str, str], why: str
+) -> None:
+    file = tmp_path / "rules.yml"
+    file.write_text(FILES[0].text, encoding="utf-8")
+    book = Rulebook([file], state=site.stores.state)
+    runtime.install(replace(runtime.current(), rulebook=book))
+    file.write_text(FILES[0].text.replace(*mistake), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != FILES[0].text
+    book.follow()
+
+    page = site.draw(VERA)
+
+    told = page.dataframe[0].value.set_index("rule")
+    assert told.loc["QueueBacklog", "state"] == "○ not evaluated", "what the engine goes on with has no mistake"
+    assert len(told) == len(FILES[0].rules())
+    assert "Not taken in" in said(page) and str(file) in said(page) and why in said(page)
+    page = site.draw(ANNA, rule="QueueBacklog")
+    assert "Not taken in" in said(page) and "queue_size" in yaml_of(page) and "> 1000" in yaml_of(page)
 
 
 def test_the_exported_file_holds_the_edits(site: Site) -> None:

@@ -14,7 +14,7 @@ from lib.alerts.editing import Standing
 from lib.alerts.rule_board import Now
 from lib.alerts.rules import Rule
 from lib.alerts.sentence import sentence
-from lib.errors import QueryError, SettingsError, SourceError
+from lib.errors import QueryError, SourceError
 from lib.signals.rule_history import rule_share
 from lib.ui import cache, cards, clock, runtime, text
 from lib.ui.alerts import asked
@@ -49,7 +49,7 @@ _COLUMNS = {
 
 
 def listing() -> None:
-    """Every rule, the worst first; a click opens one. Raises SourceError, SettingsError."""
+    """Every rule, the worst first; a click opens one. Raises SourceError."""
     kept = runtime.current().state is not None
     standings = asked.shared("standings", lambda _: state.standings()) if kept else state.standings()
     try:
@@ -200,8 +200,5 @@ def _bar(standings: dict[str, Standing]) -> None:
 
 
 def exported(standings: dict[str, Standing]) -> bytes:
-    """The rule file in force; the reason in a comment where it cannot be made."""
-    try:
-        return editing.export(standings, state.rule_files()).encode()
-    except SettingsError as error:
-        return f"# {error}\n".encode()
+    """The rules in force as a rule file."""
+    return editing.export(standings, state.rulebook().files).encode()

@@ -13,7 +13,7 @@ from lib.alerts.delivery.routes import channels_of, read_inhibitions, read_route
 from lib.alerts.editing import Standing
 from lib.alerts.model import Alert, AlertState, Origin
 from lib.alerts.replay_run import Run, Task
-from lib.alerts.rules import Rule, load_rules
+from lib.alerts.rules import Rule
 from lib.alerts.silences import Silence
 from lib.errors import OpsError
 from lib.ui import clock, runtime, text
@@ -50,10 +50,9 @@ def versions(draft: Draft) -> list[tuple[str, Rule]]:
 
 
 def in_group(rule: Rule, standing: Standing | None) -> Rule:
-    """The rule with the interval, limit and offset of its group. Raises SettingsError."""
+    """The rule with the interval, limit and offset of its group. Raises SourceUnavailable."""
     group = standing.group if standing else editing.OWN_GROUP
-    neighbours = (one for file in state.rule_files() for one in load_rules(file) if one.group == group)
-    one = next(neighbours, None)
+    one = next((one for one in state.rulebook().shipped() if one.group == group), None)
     if one is None:
         return replace(rule, group=group)
     return replace(rule, group=group, interval_s=one.interval_s, limit=one.limit, offset_s=one.offset_s)

@@ -84,7 +84,7 @@ def saving(draft: Draft, *, wrong: bool) -> None:
 
 def _save(draft: Draft) -> None:
     try:
-        deed = editing.save(draft.standing, draft.text, why("rule_note", "rule_review"), files=state.rule_files())
+        deed = editing.save(draft.standing, draft.text, why("rule_note", "rule_review"), files=state.rulebook().files)
     except OpsError as error:
         st.error(f"Not saved: {text.esc_md(error)}")
         return

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import streamlit as st
 from yaml import YAMLError
 
 from lib.alerts import editing
 from lib.alerts.editing import Standing
+from lib.alerts.rulebook import Rulebook
 from lib.alerts.rules import Rule
 from lib.alerts.sentence import Sentence, filled, is_number, sentence
 from lib.errors import SourceUnavailable
@@ -73,15 +73,17 @@ def database() -> State:
     return state
 
 
-def rule_files() -> list[Path]:
-    """The shipped files: of the service, and of the product about itself."""
-    settings = runtime.current().settings
-    return [settings.rules_file, *([settings.own_rules_file] if settings.own_rules_file else [])]
+def rulebook() -> Rulebook:
+    """The rules in force and the files that they come from. Raises SourceUnavailable where this process has none."""
+    book = runtime.current().rulebook
+    if book is None:
+        raise SourceUnavailable("this process has no rules", editing.SOURCE)
+    return book
 
 
 def standings() -> dict[str, Standing]:
-    """Every rule as it stands now; the shipped ones where this process keeps no edits. Raises SourceError, SettingsError."""
-    return editing.standings(runtime.current().state, rule_files())
+    """Every rule as it stands now, by the files that are in force: not a newer one that was refused. Raises SourceError."""
+    return editing.standings(runtime.current().state, rulebook().files)
 
 
 @dataclass(frozen=True, slots=True)
