@@ -59,7 +59,7 @@ def when(result: Result) -> str:
 
 
 def rows(key: str, result: Result) -> None:
-    """What was found, a line each; what to do in full under the table."""
+    """What was found, a line each; under the table in full why something failed, and what to do."""
     frame = pd.DataFrame(
         {
             "status": [f"{LOOK[row.grade][0].glyph} {LOOK[row.grade][1]}" for row in result.rows],
@@ -73,6 +73,8 @@ def rows(key: str, result: Result) -> None:
         if row.hint:
             shape = LOOK[row.grade][0]
             st.markdown(f":{shape.badge}-badge[{shape.glyph} {text.esc_md(row.what)}] {text.esc_md(row.hint)}")
+        if row.grade is Grade.FAILED:
+            st.code(text.visible(row.said), language=None, wrap_lines=True)
 
 
 def settings_table() -> None:

@@ -1,8 +1,9 @@
-"""Checks the rule file: that it can be read, and that it is what this process runs on."""
+"""Checks the rule files: that they can be read, and that they are what this process runs on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lib.alerts.engine.templates import unknown
 from lib.alerts.rules import Rule, load_rules, threshold
@@ -13,22 +14,26 @@ from lib.stores import Stores
 
 
 def rule_file(settings: Settings, stores: Stores) -> Check:
-    """How many rules, and whether they are those in force; a row more for placeholders that nothing fills in."""
+    """How many rules each file has, and whether they are those in force; a row more for placeholders that nothing fills in."""
 
     def ask() -> list[Row]:
-        path = settings.rules_file
-        try:
-            rules = load_rules(path)
-        except SettingsError as error:
-            hint = "Correct it: promtool check rules names the place, too. The rules that were read before go on."
-            return [Row(str(path), Grade.FAILED, str(error), hint)]
-        said = f"{len(rules)} alert rules, {sum(threshold(rule) is not None for rule in rules)} with a threshold line"
-        if stores.rules != rules:
-            hint = "Edits in the app override the file; a changed file is taken in within seconds."
-            return [Row(str(path), Grade.WARNING, f"{said}; other rules are in force", hint), *_left(rules)]
-        return [Row(str(path), Grade.OK, said), *_left(rules)]
+        rows = _of(settings.rules_file, stores.rules)
+        return [*rows, *_of(settings.own_rules_file, stores.own_rules)] if settings.own_rules_file else rows
 
-    return Check("rule_file", "Rule file", "The alert rules, and the limits that charts draw.", ask)
+    return Check("rule_file", "Rule files", "The alert rules, and the limits that charts draw.", ask)
+
+
+def _of(path: Path, in_force: Sequence[Rule]) -> list[Row]:
+    try:
+        rules = load_rules(path)
+    except SettingsError as error:
+        hint = "Correct it: promtool check rules names the place, too. The rules that were read before go on."
+        return [Row(str(path), Grade.FAILED, str(error), hint)]
+    said = f"{len(rules)} alert rules, {sum(threshold(rule) is not None for rule in rules)} with a threshold line"
+    if in_force != rules:
+        hint = "Edits in the app override the file; a changed file is taken in within seconds."
+        return [Row(str(path), Grade.WARNING, f"{said}; other rules are in force", hint), *_left(rules)]
+    return [Row(str(path), Grade.OK, said), *_left(rules)]
 
 
 def _left(rules: Sequence[Rule]) -> list[Row]:

@@ -6,11 +6,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from lib.alerts.rules import load_rules
 from lib.settings import Settings
 from lib.setup import SOURCES, checks
 from lib.setup.base import Check, Grade, Result, Row, Runner
@@ -181,17 +183,28 @@ def test_a_prometheus_that_refuses_names_the_setting(
     assert hint in row.hint
 
 
-def test_a_rule_file_that_changed_or_broke_since_the_start_is_told(stores: Stores, tmp_path: Path) -> None:
-    path = tmp_path / "rules.yml"
-    path.write_text(RULES.read_text().replace("> 1000", "> 900"), encoding="utf-8")
-    changed = run("rule_file", stores)
-    given = Settings(rules_file=path, _env_file=None)  # type: ignore[call-arg]
+@pytest.mark.parametrize("setting", ["rules_file", "own_rules_file"])
+def test_a_rule_file_that_changed_or_broke_since_the_start_is_told(
+    stores: Stores, tmp_path: Path, setting: str
+) -> None:
+    own = Settings(_env_file=None).own_rules_file  # type: ignore[call-arg]
+    assert own is not None
+    stores = replace(stores, own_rules=load_rules(own))
+    files = {"rules_file": RULES, "own_rules_file": own}
+    path, place = tmp_path / "rules.yml", list(files).index(setting)
+    path.write_text(files[setting].read_text().replace(" > 0", " > 7").replace("> 1000", "> 900"), encoding="utf-8")
+    same = run("rule_file", stores)
+    given = Settings(**{**files, setting: path}, _env_file=None)  # type: ignore[arg-type]
     check = next(c for c in checks(given, stores) if c.key == "rule_file")
 
     newer = check.ask()
     path.write_text("groups: what", encoding="utf-8")
+    broken = check.ask()
 
-    assert [row.grade for row in (*changed, *newer, *check.ask())] == [Grade.OK, Grade.WARNING, Grade.FAILED]
+    assert [row.grade for row in same] == [Grade.OK, Grade.OK]
+    assert (newer[place].grade, broken[place].grade) == (Grade.WARNING, Grade.FAILED)
+    assert [rows[1 - place].grade for rows in (newer, broken)] == [Grade.OK, Grade.OK]
+    assert f"{path}:1" in broken[place].said
 
 
 def test_placeholders_that_nothing_fills_in_are_named(stores: Stores, tmp_path: Path) -> None:
@@ -201,7 +214,7 @@ def test_placeholders_that_nothing_fills_in_are_named(stores: Stores, tmp_path: 
     given = Settings(rules_file=path, _env_file=None)  # type: ignore[call-arg]
     rows = next(one for one in checks(given, stores) if one.key == "rule_file").ask()
 
-    assert [(row.what, row.grade) for row in rows[1:]] == [("placeholders", Grade.WARNING)]
+    assert (rows[1].what, rows[1].grade) == ("placeholders", Grade.WARNING)
     assert "QueueBacklog: {{ $lables.queue_name }}" in rows[1].said
 
 
