@@ -35,6 +35,13 @@ class Result:
     present: npt.NDArray[np.bool_]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def index(self) -> pd.DatetimeIndex:
+        """The evaluation times in UTC, named `ts`."""
+        return pd.DatetimeIndex(
+            pd.to_datetime(self.ts_ms, unit="ms", utc=True).astype("datetime64[ns, UTC]"), name="ts"
+        )
+
     def frame(self) -> pd.DataFrame:
         """Long form, present samples only: `ts` UTC, one column per label name ("" where absent), `value`.
 
@@ -53,11 +60,8 @@ class Result:
 
     def wide(self, label: str) -> pd.DataFrame:
         """Index `ts` (every evaluation time), a float column per value of `label`; NaN where there is no sample."""
-        index = pd.DatetimeIndex(
-            pd.to_datetime(self.ts_ms, unit="ms", utc=True).astype("datetime64[ns, UTC]"), name="ts"
-        )
         shown = np.where(self.present, self.values, np.nan)
-        return pd.DataFrame({labels.get(label, ""): shown[i] for i, labels in enumerate(self.labels)}, index=index)
+        return pd.DataFrame({labels.get(label, ""): shown[i] for i, labels in enumerate(self.labels)}, index=self.index)
 
     def scalar(self) -> float | None:
         """The newest value of a one-series answer; None where there is none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 _Q = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -20,3 +21,12 @@ def series_name(labels: Mapping[str, str]) -> str:
     """A series as PromQL writes it: ``up{instance="a"}``; "value" for one without labels."""
     rest = ", ".join(f'{name}="{value.translate(_Q)}"' for name, value in sorted(labels.items()) if name != "__name__")
     return f"{labels.get('__name__', '')}{f'{{{rest}}}' if rest else ''}" or "value"
+
+
+def series_names(series: Sequence[Mapping[str, str]]) -> list[str]:
+    """The name of each; the second of a kind has a number behind it, so that no two are alike."""
+    seen, shown = Counter[str](), []
+    for name in map(series_name, series):
+        seen[name] += 1
+        shown.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return shown

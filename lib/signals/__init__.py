@@ -22,7 +22,7 @@ from lib.signals.base import Signal
 TTL_S = 60
 _FUNCTIONS = (
     overview.golden_signals, overview.verdicts, overview.changes, overview.metric_seen, overview.field_seen,
-    rulebook.rule_limit, rulebook.rule_series, rule_history.rule_share, rule_history.rule_spread,
+    rulebook.rule_limit, rulebook.rule_series, rulebook.rule_measured, rule_history.rule_share, rule_history.rule_spread,
     errors.error_summary, errors.error_last_hour, errors.error_trend, errors.http_error_ratio,
     errors.error_patterns, errors.new_error_patterns, errors.error_samples,
     errors.errors_by_operation, errors.errors_by_version, errors.errors_by_route,

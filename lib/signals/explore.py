@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.metrics.selector import selector, series_name
+from lib.metrics.selector import selector, series_names
 from lib.signals.base import evenly, metric_step
 from lib.stores import Stores
 from lib.window import Window
@@ -28,9 +28,8 @@ def explore_range(stores: Stores, window: Window, *, expression: str, most: int 
     found = stores.metrics.range(expression, evenly(window), step)
     values = np.where(found.present, found.values, np.nan)
     order = _highest(values)[:most]
-    index = pd.DatetimeIndex(pd.to_datetime(found.ts_ms, unit="ms", utc=True), name="ts")
-    names = _distinct([series_name(found.labels[row]) for row in order])
-    frame = pd.DataFrame({name: values[row] for name, row in zip(names, order, strict=True)}, index=index)
+    names = series_names([found.labels[row] for row in order])
+    frame = pd.DataFrame({name: values[row] for name, row in zip(names, order, strict=True)}, index=found.index)
     return {
         "frame": frame, "series": len(found.labels) or None, "step_s": step.total_seconds(), "warnings": found.warnings,
     }  # fmt: skip
@@ -63,12 +62,3 @@ def _highest(values: np.ndarray[Any, Any]) -> list[int]:
     """Row numbers, those with the highest last known value first."""
     last = [row[np.isfinite(row)][-1] if np.isfinite(row).any() else -np.inf for row in values]
     return sorted(range(len(last)), key=lambda row: (-last[row], row))
-
-
-def _distinct(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    shown = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        shown.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return shown

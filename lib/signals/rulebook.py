@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lib.alerts.rules import Rule, Threshold, threshold
 from lib.metrics.base import Labels
-from lib.signals.base import RATE_RANGE, by_label, empty_if_unknown, evenly, metric_step, tidy, trend
+from lib.metrics.selector import series_names
+from lib.signals.base import RATE_RANGE, by_label, empty_if_unknown, metric_step, tidy, trend
+from lib.signals.looks import Looks, looks
 from lib.stores import Stores
 from lib.window import Window
 
@@ -67,18 +69,42 @@ def rule_series(
 ) -> pd.DataFrame:
     """The rule's expression over time, each series apart: index `ts`, a float column per series, in the unit of UNITS.
 
+    Of each step the value nearest to firing (lib.signals.looks), so that what the rule fired on is there.
     `alerts` are label sets (sorted pairs): a column "0", "1", … per one whose series there is, so that none is taken for
     another. Without any: the MOST_SERIES worst, named by their labels ("queue_name=leads"; "value" where there are none).
     """
     found = _find(stores, rule)
     if found is None:
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="ts"))
-    limit, step = found[1], metric_step(window)
-    answer = stores.metrics.range(widened(limit.expression, step), evenly(window), step)
-    shown = np.where(answer.present, answer.values, np.nan) * UNITS.get(rule, ("", 1.0))[1]
-    rows = _rows_of(answer.labels, alerts) if alerts else _furthest(answer.labels, shown, limit.operator)
-    index = answer.wide("").index
-    return empty_if_unknown(tidy(pd.DataFrame({name: shown[row] for name, row in rows.items()}, index=index)))
+    limit = found[1]
+    seen = looks(stores, window, limit.expression, limit.operator, limit.value)
+    rows = _rows_of(seen.labels, alerts) if alerts else _furthest(seen)
+    shown = seen.values * UNITS.get(rule, ("", 1.0))[1]
+    return empty_if_unknown(tidy(pd.DataFrame({name: shown[row] for name, row in rows.items()}, index=seen.index)))
+
+
+def rule_measured(
+    stores: Stores,
+    window: Window,
+    *,
+    expression: str,
+    operator: str = "",
+    limit: float = math.nan,
+    most: int = MOST_SERIES,
+) -> dict[str, Any]:
+    """What a rule that need not be saved measures: `frame` (index `ts`, a float column per series, of each step the value
+    nearest to firing; NaN = no sample), `series` (how many there are; None without any), `step_s`, `look_s` and `warnings`.
+
+    Of more than `most` series those that came nearest to the limit are in the frame. Raises QueryError, SourceError.
+    """
+    seen = looks(stores, window, expression, operator, limit)
+    order = seen.order[:most]
+    names = series_names([seen.labels[row] for row in order])
+    frame = pd.DataFrame({name: seen.values[row] for name, row in zip(names, order, strict=True)}, index=seen.index)
+    return {
+        "frame": frame, "series": len(seen.labels) or None, "step_s": seen.step.total_seconds(),
+        "look_s": seen.look.total_seconds(), "warnings": seen.warnings,
+    }  # fmt: skip
 
 
 def _rows_of(series: Sequence[Labels], alerts: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, int]:
@@ -96,14 +122,11 @@ def _rows_of(series: Sequence[Labels], alerts: tuple[tuple[tuple[str, str], ...]
     return rows
 
 
-def _furthest(series: Sequence[Labels], values: np.ndarray[Any, np.dtype[np.float64]], operator: str) -> dict[str, int]:
+def _furthest(seen: Looks) -> dict[str, int]:
     """The series that come nearest to the limit or are furthest over it, by name."""
-    low = operator.startswith("<")
-    known = [row for row in range(len(series)) if not np.isnan(values[row]).all()]
-    extreme = {row: float(np.nanmin(values[row]) if low else -np.nanmax(values[row])) for row in known}
     named = {}
-    for row in sorted(known, key=extreme.__getitem__)[:MOST_SERIES]:
-        told = ", ".join(f"{name}={value}" for name, value in sorted(series[row].items()) if name != "__name__")
+    for row in seen.order[:MOST_SERIES]:
+        told = ", ".join(f"{name}={value}" for name, value in sorted(seen.labels[row].items()) if name != "__name__")
         named[told or "value"] = row
     return named
 

@@ -30,6 +30,7 @@ TOPICS = (overview, errors, performance, queues, leads, system, health, logs, ex
 PARAMETERS: dict[str, dict[str, str]] = {
     "rule_limit": {"rule": "QueueBacklog"},
     "rule_series": {"rule": "QueueBacklog"},
+    "rule_measured": {"expression": "queue_size"},
     "rule_share": {"expression": "queue_size > 1000"},
     "rule_spread": {"expression": "queue_size"},
     "metric_seen": {"metric": "up"},
@@ -44,7 +45,15 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "label_values": {"metric": "up", "label": "instance"},
     "route_latency": {"method": "GET", "route": "/api/leads"},
 }
-KNOWN_WITHOUT_DATA = {"rule_limit", "rule_share", "rule_spread", "verdicts", "explore_range", "watched"}
+KNOWN_WITHOUT_DATA = {
+    "rule_limit",
+    "rule_share",
+    "rule_spread",
+    "verdicts",
+    "explore_range",
+    "rule_measured",
+    "watched",
+}
 """These say something without data: the limit of a rule, that there is no data, the step of a question, how far the
 store reaches back, and that nothing was probed."""
 

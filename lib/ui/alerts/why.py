@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from lib.alerts.acts import PUSHED
 from lib.alerts.model import AlertState
+from lib.signals.looks import nearness
 from lib.ui import cache, cards, clock, text
 from lib.ui.alerts import asked, chart, words
 from lib.ui.severity import LOOKS, Status
@@ -155,19 +157,21 @@ def of_rule(name: str) -> None:
 
 
 def _measured(name: str, limit: dict[str, Any]) -> list[str]:
-    """The last value and the one nearest to the limit: "last value 0.4 %, fires at > 5 %"."""
+    """The newest value and the one nearest to the limit: "lately 0.4 %, … it fires at > 5 %"."""
     window = time_window()
     if not limit:
         return ["It compares with no plain number, so there is no value to show."]
     frame = cache.frame("rule_series", window, rule=name)
     if frame.empty or not frame.shape[1]:
         return [f"It fires at {text.esc_md(words.limited(limit))}, but there was no sample of it in this range."]
-    unit, below = str(limit["unit"]), str(limit["operator"]).startswith("<")
-    series = frame.min(axis=1) if below else frame.max(axis=1)
-    known = series.dropna()
-    nearest = known.idxmin() if below else known.idxmax()
-    last, most = words.measured(float(known.iloc[-1]), unit), words.measured(float(known[nearest]), unit)
-    shown = f"Last value {last}, nearest to the limit {most} at {clock.stamp(_moment(nearest))}; it fires at {words.limited(limit)}"
+    values, unit = frame.to_numpy(), str(limit["unit"])
+    near = nearness(values, str(limit["operator"]), float(limit["value"]))
+    last = int(np.flatnonzero(np.isfinite(near).any(axis=1))[-1])
+    row, column = np.unravel_index(near.argmax(), near.shape)
+    lately, most = (
+        words.measured(float(one), unit) for one in (values[last, near[last].argmax()], values[row, column])
+    )
+    shown = f"Lately {lately}, nearest to the limit {most} at {clock.stamp(_moment(frame.index[row]))}; it fires at {words.limited(limit)}"
     held = f" for {text.span(limit['for_s'])}." if limit.get("for_s") else "."
     return [text.esc_md(shown + held)]
 

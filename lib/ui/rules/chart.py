@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lib.alerts.engine.asking import plan
+from lib.alerts.engine.schedule import INTERVAL_S
 from lib.alerts.rules import Rule
 from lib.alerts.sentence import ANY, OPERATORS, Sentence, is_number
 from lib.ui import cache, cards, clock, text
@@ -32,20 +33,34 @@ def measured(blanks: Sentence, severity: str, name: str) -> None:
     if not expression:
         st.caption("What is measured is empty: the chart shows it as soon as it is written.")
         return
-    window = time_window()
-    found = cache.frame("explore_range", window, expression=expression, most=MOST_LINES)
+    window, limit = time_window(), limit_of(blanks)
+    operator = ANY if limit is None else blanks.operator
+    against = {} if limit is None else {"operator": operator, "limit": limit}
+    found = cache.frame("rule_measured", window, expression=expression, most=MOST_LINES, **against)
     if found["frame"].empty or not found["frame"].shape[1]:
         _nothing(expression, blanks, window)
         return
     figure = charts.lines(found["frame"], window)
-    limit = limit_of(blanks)
     if limit is not None and math.isfinite(limit):
         charts.threshold(figure, limit, f"{OPERATORS[blanks.operator]} {blanks.limit}", severity)
     live_chart(figure, key="rule_chart", height=300, alt=_alt(found, blanks), rules=(name,), named=(name,))
     if (found["series"] or 0) > MOST_LINES:
-        st.caption(f"{MOST_LINES} of {text.number(found['series'])} series, those with the highest last value.")
+        st.caption(f"{MOST_LINES} of {text.number(found['series'])} series, those that came nearest to the limit.")
+    if found["look_s"] < found["step_s"]:
+        st.caption(_looked(found, operator))
     for warning in found["warnings"][:2]:
         st.caption(f":orange-badge[◆ Note] {text.esc_md(warning)}")
+
+
+_WORST = {"<": "lowest", "<=": "lowest", "==": "nearest to the limit", "!=": "furthest from the limit"}
+
+
+def _looked(found: dict[str, Any], operator: str) -> str:
+    """How the chart came to its points, which are fewer than the rule's evaluations."""
+    step, look = text.span(found["step_s"]), text.span(found["look_s"])
+    said = f"Each point is the {_WORST.get(operator, 'highest')} value in {step}, looked at every {look}"
+    seldom = found["look_s"] > INTERVAL_S
+    return f"{said}: shorter crossings may be missing, a replay sees them." if seldom else f"{said}."
 
 
 def _alt(found: dict[str, Any], blanks: Sentence) -> str:
