@@ -171,6 +171,7 @@ def test_the_form_and_the_yaml_follow_each_other(site: Site) -> None:
 def test_saving_shows_the_difference_asks_why_and_keeps_the_version(site: Site) -> None:
     page = fill(site.draw(ANNA, rule="HighErrorRate"), "limit", "0.07")
     assert any("+expr:" in code.value and "> 0.07" in code.value for code in page.code)
+    assert "The limit is another one; the notice still says “the limit is 5%”." in said(page)
 
     page = press(page, "Save")
     assert "say why" in said(page)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from lib.alerts.engine.asking import Asker
+from lib.alerts.engine.asking import Asker, plan
 from lib.alerts.engine.keeping import Batch, Book, RuleFigures, Told, rule_key
 from lib.alerts.engine.schedule import INTERVAL_S, Turnus
 from lib.alerts.engine.state import Change, Episode, RuleState
@@ -203,6 +203,7 @@ class Evaluator:
                     turnus = Turnus.of(rule, self._interval_s)
                     if (turnus.interval_s, turnus.offset_s) != (entry.turnus.interval_s, entry.turnus.offset_s):
                         entry.turnus = turnus
+                    entry.state = _rewritten(entry, rule)
                     entry.rule, entry.under_way = rule, None
                 self._entries[key] = entry
             gone = {key: entry.state for key, entry in before.items()}
@@ -297,6 +298,17 @@ class Evaluator:
             pending=_count(entries, AlertState.PENDING),
             firing=_count(entries, AlertState.FIRING),
         )
+
+
+def _rewritten(entry: _Entry, rule: Rule) -> RuleState:
+    """The state under another text: that its metrics were seen says nothing about others that it asks for now.
+
+    Not while an alert is open: without a word of data that one has to be kept, and NoData to be told.
+    """
+    before, after = (frozenset(plan(one.expression).metrics) for one in (entry.rule, rule))
+    if entry.state.open or after <= before:
+        return entry.state
+    return replace(entry.state, ever_seen=False)
 
 
 def _count(entries: list[_Entry], state: AlertState) -> int:

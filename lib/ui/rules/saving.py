@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from lib.alerts import editing
 from lib.alerts.editing import Standing, Why
 from lib.alerts.rule_text import diff
+from lib.alerts.rules import threshold
 from lib.errors import OpsError, QueryError, SourceError
 from lib.state.audit import Deed
 from lib.ui import cache, clock, identity, text
@@ -18,6 +20,7 @@ from lib.ui.rules.state import Draft
 from lib.ui.time_range import time_window
 from lib.yaml_reader import Problem
 
+_LIMIT = re.compile(r"\b(?:the )?limit is [^;,\n]*?(?=[;,]|\.(?:\s|$)|$)", re.IGNORECASE)
 _SAVED = "_rule_saved"
 
 
@@ -67,6 +70,8 @@ def saving(draft: Draft, *, wrong: bool) -> None:
         st.caption(f"Another name makes another rule: **{text.esc_md(name.name)}** is added, the present one stays.")
     if shown := diff(draft.before, draft.text, names=("in force", "yours")):
         st.code(text.visible(shown), language="diff")
+    if left := unchanged_words(draft):
+        st.caption(f":orange-badge[◆ Note] The limit is another one; the notice still says “{text.esc_md(left)}”.")
     with st.form("rule_save", border=False):
         st.text_input("Why", key="rule_note", max_chars=editing.LONGEST_NOTE, placeholder="What made you change it")
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -80,6 +85,19 @@ def saving(draft: Draft, *, wrong: bool) -> None:
         st.button("Drop the change", key="rule_drop", type="tertiary", on_click=state.restart, args=(draft.standing,))
     if wanted:
         _save(draft)
+
+
+def unchanged_words(draft: Draft) -> str:
+    """What the notice's text says of a limit that the draft changes without it; "" where it says nothing of it."""
+    before, after = editing.read(draft.before, draft.standing)[0], draft.read()[0]
+    if before is None or after is None:
+        return ""
+    was, will = threshold(before), threshold(after)
+    if was is None or will is None or was.value == will.value:
+        return ""
+    unchanged = set(before.annotations.values()) & set(after.annotations.values())
+    said = (_LIMIT.search(words) for words in sorted(unchanged))
+    return next((found[0] for found in said if found), "")
 
 
 def _save(draft: Draft) -> None:

@@ -131,6 +131,28 @@ def test_a_rule_that_is_gone_ends_its_alerts_and_a_changed_one_keeps_them(runnin
     assert [row.name for row in running.rule_rows()] == ["Other"]
 
 
+def test_a_rule_that_is_changed_to_a_metric_that_never_came_says_never_seen(running: World) -> None:
+    running.turn(5)
+    running.rules = (replace(BACKLOG, expression="queue_sise > 1000"),)
+    running.turn(5)
+    (row,) = running.rule_rows()
+    assert (row.health, row.reason, row.ever_seen) == ("no-data", "never seen: queue_sise", False)
+
+    running.rules = (replace(BACKLOG, expression="queue_size > 9"),)
+    running.turn(5)
+    (row,) = running.rule_rows()
+    assert (row.health, row.reason, row.ever_seen) == ("ok", "", True)
+
+
+def test_a_firing_alert_whose_rule_is_changed_to_an_unknown_metric_is_kept_and_no_data_is_told(running: World) -> None:
+    running.turn(2000, times=3)
+    running.rules = (replace(BACKLOG, expression="queue_sise > 1000"),)
+    running.turn(2000, times=4)
+
+    assert {(row.name, row.state) for row in running.alerts()} == {("Backlog", "firing"), ("NoData", "firing")}
+    assert running.rule_rows()[0].reason == "no data: queue_sise"
+
+
 def test_a_rule_without_any_data_says_so(running: World) -> None:
     running.turn()
     (row,) = running.rule_rows()
