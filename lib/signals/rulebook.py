@@ -12,7 +12,7 @@ import pandas as pd
 
 from lib.alerts.rules import Rule, Threshold, threshold
 from lib.metrics.base import Labels
-from lib.metrics.selector import series_names
+from lib.metrics.selector import told_apart
 from lib.signals.base import RATE_RANGE, by_label, empty_if_unknown, metric_step, tidy, trend
 from lib.signals.looks import Looks, looks
 from lib.stores import Stores
@@ -71,14 +71,14 @@ def rule_series(
 
     Of each step the value nearest to firing (lib.signals.looks), so that what the rule fired on is there.
     `alerts` are label sets (sorted pairs): a column "0", "1", … per one whose series there is, so that none is taken for
-    another. Without any: the MOST_SERIES worst, named by their labels ("queue_name=leads"; "value" where there are none).
+    another. Without any: the MOST_SERIES worst, named by the labels that tell them apart ("queue_name=leads"; "value" without any).
     """
     found = _find(stores, rule)
     if found is None:
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="ts"))
     limit = found[1]
     seen = looks(stores, window, limit.expression, limit.operator, limit.value)
-    rows = _rows_of(seen.labels, alerts) if alerts else _furthest(seen)
+    rows = _rows_of(seen.labels, alerts) if alerts else _nearest(seen)
     shown = seen.values * UNITS.get(rule, ("", 1.0))[1]
     return empty_if_unknown(tidy(pd.DataFrame({name: shown[row] for name, row in rows.items()}, index=seen.index)))
 
@@ -98,9 +98,7 @@ def rule_measured(
     Of more than `most` series those that came nearest to the limit are in the frame. Raises QueryError, SourceError.
     """
     seen = looks(stores, window, expression, operator, limit)
-    order = seen.order[:most]
-    names = series_names([seen.labels[row] for row in order])
-    frame = pd.DataFrame({name: seen.values[row] for name, row in zip(names, order, strict=True)}, index=seen.index)
+    frame = pd.DataFrame({name: seen.values[row] for name, row in _nearest(seen, most).items()}, index=seen.index)
     return {
         "frame": frame, "series": len(seen.labels) or None, "step_s": seen.step.total_seconds(),
         "look_s": seen.look.total_seconds(), "warnings": seen.warnings,
@@ -122,13 +120,10 @@ def _rows_of(series: Sequence[Labels], alerts: tuple[tuple[tuple[str, str], ...]
     return rows
 
 
-def _furthest(seen: Looks) -> dict[str, int]:
-    """The series that come nearest to the limit or are furthest over it, by name."""
-    named = {}
-    for row in seen.order[:MOST_SERIES]:
-        told = ", ".join(f"{name}={value}" for name, value in sorted(seen.labels[row].items()) if name != "__name__")
-        named[told or "value"] = row
-    return named
+def _nearest(seen: Looks, most: int = MOST_SERIES) -> dict[str, int]:
+    """The series that come nearest to the limit or are furthest over it, by the labels that tell them apart."""
+    order = seen.order[:most]
+    return dict(zip(told_apart([seen.labels[row] for row in order]), order, strict=True))
 
 
 def rule_values(stores: Stores, window: Window, rule: str, label: str = "") -> dict[str, float]:

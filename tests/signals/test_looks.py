@@ -53,8 +53,8 @@ def test_a_peak_of_a_minute_is_in_the_chart_of_a_rule_and_in_that_of_a_draft(sto
 
     assert of_rule["queue_name=high"].max() == 5000
     assert next(iter(of_rule.columns)) == "queue_name=high", "the worst is the first"
-    assert draft["frame"]['queue_size{queue_name="low"}'].min() == 0
-    assert next(iter(draft["frame"].columns)) == 'queue_size{queue_name="low"}'
+    assert draft["frame"]["queue_name=low"].min() == 0
+    assert next(iter(draft["frame"].columns)) == "queue_name=low"
     assert (draft["look_s"], draft["series"]) == (15, 3)
 
 
