@@ -12,7 +12,7 @@ import pytest
 from lib.metrics.base import epoch_ms
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import Samples
-from lib.signals import rulebook
+from lib.signals import rule_history, rulebook
 from lib.signals.looks import MOST_VALUES, looks
 from lib.stores import Stores
 from lib.window import DAY, Window
@@ -80,6 +80,15 @@ def test_a_step_without_a_sample_is_a_gap_and_nothing_is_no_series(stores: Store
 
     assert np.isnan(week.values[:, 0]).all() and not np.isnan(week.values[:, -1]).any()
     assert (none.order, none.values.shape) == ([], (0, len(none.index)))
+
+
+def test_how_often_a_condition_held_sees_a_minute_of_a_week(stores: Stores) -> None:
+    week = Window.last(7 * DAY, END + timedelta(days=6))
+
+    found = rule_history.rule_share(stores, week, expression="queue_size > 1000")
+
+    assert found["look_s"] == 60
+    assert found["share"] is not None and 0 < found["share"] < 5 / (7 * 24 * 60)
 
 
 def test_many_series_are_looked_at_less_often_so_that_no_store_is_asked_for_millions(stores: Stores) -> None:

@@ -114,7 +114,7 @@ def spread(blanks: Sentence, rule: Rule | None) -> None:
             ("Highest", text.number(found["max"]), "", "The largest value seen"),
         ]
     )
-    st.caption(f"{_held(rule, window)} {_covered(found['covered_s'])}")
+    st.caption(f"{_held(rule, window)} {_covered(found)}")
 
 
 def _held(rule: Rule | None, window: Window) -> str:
@@ -124,15 +124,15 @@ def _held(rule: Rule | None, window: Window) -> str:
     share = found["share"]
     if share is None:
         return ""
-    often = "never" if share == 0 else f"in {text.ratio(share)} of the time" if share < 1 else "all the time"
-    return f"The condition held **{often}**, before “for” is counted."
+    often = "at no look" if share == 0 else f"in {text.ratio(share)} of the time" if share < 1 else "all the time"
+    return f"The condition held **{often}** (looked at every {text.span(found['look_s'])}), before “for” is counted."
 
 
-def _covered(seconds: float) -> str:
-    days = seconds / DAY.total_seconds()
-    if days >= SPREAD_DAYS * 0.99:
-        return f"Over the last {SPREAD_DAYS} days, one look every 5 minutes."
-    return f"History covers {text.span(seconds)} of {SPREAD_DAYS} days."
+def _covered(found: dict[str, Any]) -> str:
+    seconds = found["covered_s"]
+    whole = seconds >= SPREAD_DAYS * 0.99 * DAY.total_seconds()
+    reach = f"the last {SPREAD_DAYS} days" if whole else f"{text.span(seconds)}, all that is kept of {SPREAD_DAYS} days"
+    return f"The values are those of {reach}, looked at every {text.span(found['look_s'])}."
 
 
 def lately() -> Window:
