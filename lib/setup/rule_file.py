@@ -12,6 +12,8 @@ from lib.settings import Settings
 from lib.setup.base import Check, Grade, Row
 from lib.stores import Stores
 
+MOST_NAMED = 5
+
 
 def rule_file(settings: Settings, stores: Stores) -> Check:
     """How many rules each file has, and whether they are those in force; a row more for placeholders that nothing fills in."""
@@ -30,10 +32,16 @@ def _of(path: Path, in_force: Sequence[Rule]) -> list[Row]:
         hint = "Correct it: promtool check rules names the place, too. The rules that were read before go on."
         return [Row(str(path), Grade.FAILED, str(error), hint)]
     said = f"{len(rules)} alert rules, {sum(threshold(rule) is not None for rule in rules)} with a threshold line"
-    if in_force != rules:
-        hint = "Edits in the app override the file; a changed file is taken in within seconds."
-        return [Row(str(path), Grade.WARNING, f"{said}; other rules are in force", hint), *_left(rules)]
+    if other := _differing(rules, in_force):
+        hint = "Edits in the app override the file (Rules, History tells whose); a changed file is taken in within seconds."
+        told = ", ".join(other[:MOST_NAMED]) + (" …" if len(other) > MOST_NAMED else "")
+        return [Row(str(path), Grade.WARNING, f"{said}; in force otherwise: {told}", hint), *_left(rules)]
     return [Row(str(path), Grade.OK, said), *_left(rules)]
+
+
+def _differing(rules: Sequence[Rule], in_force: Sequence[Rule]) -> list[str]:
+    """The names of rules that are in the file or in force only, or not the same in both."""
+    return sorted({rule.name for rule in (*rules, *in_force) if rule not in rules or rule not in in_force})
 
 
 def _left(rules: Sequence[Rule]) -> list[Row]:

@@ -204,6 +204,9 @@ def test_a_rule_file_that_changed_or_broke_since_the_start_is_told(
     assert [row.grade for row in same] == [Grade.OK, Grade.OK]
     assert (newer[place].grade, broken[place].grade) == (Grade.WARNING, Grade.FAILED)
     assert [rows[1 - place].grade for rows in (newer, broken)] == [Grade.OK, Grade.OK]
+    moved = {"rules_file": ["DBConnectionPoolExhausted", "HighErrorRate", "QueueBacklog"]}
+    changed = moved.get(setting, ["ChecklistOverdue", "Drill", "NewErrorPattern"])
+    assert newer[place].said.endswith(f"in force otherwise: {', '.join(changed)}")
     assert f"{path}:1" in broken[place].said
 
 
