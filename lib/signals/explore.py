@@ -18,16 +18,16 @@ MOST_SERIES = 50
 MOST_NAMES = 2000
 
 
-def explore_range(stores: Stores, window: Window, *, expression: str, most: int = MOST_SERIES) -> dict[str, Any]:
+def explore_range(stores: Stores, window: Window, *, expression: str) -> dict[str, Any]:
     """An expression over time: `frame` (index `ts`, a float column per series, NaN = no sample), `series` (how many
-    there are; None without any), `step_s` and `warnings`. Of more than `most` series those with the highest last value are in the frame.
+    there are; None without any), `step_s` and `warnings`. Of more than MOST_SERIES those with the highest last value are in the frame.
 
     No sample: a frame without columns. Raises QueryError, SourceError.
     """
     step = metric_step(window)
     found = stores.metrics.range(expression, evenly(window), step)
     values = np.where(found.present, found.values, np.nan)
-    order = _highest(values)[:most]
+    order = _highest(values)[:MOST_SERIES]
     names = series_names([found.labels[row] for row in order])
     frame = pd.DataFrame({name: values[row] for name, row in zip(names, order, strict=True)}, index=found.index)
     return {
