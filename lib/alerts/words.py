@@ -21,6 +21,8 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\
 _PUSHED = (Origin.API, Origin.ALERTMANAGER)
 _RANK = {"critical": 0, "warning": 1, "info": 2}
 _HIDDEN = ("alertname", "severity")
+_SIGNS = {"critical": "🚨", "warning": "⚠️", "info": "ℹ️"}
+_OTHER_SIGN, _OVER_SIGN = "🔔", "✅"
 
 
 def clean(text: object, limit: int = 1000) -> str:
@@ -118,6 +120,11 @@ def name(notice: Notice) -> str:
         return f"{notice.groups} groups of alerts"
     names = {alert.name for alert in (*notice.firing, *notice.resolved)}
     return line(notice.group.get("alertname") or " and ".join(sorted(names)) or "alert", 120)
+
+
+def sign(notice: Notice) -> str:
+    """The picture before the headline, the same on every channel: how severe it is, and ✅ once all of it has ended."""
+    return _OVER_SIGN if notice.resolved and not notice.firing else _SIGNS.get(severity(notice), _OTHER_SIGN)
 
 
 def counted(notice: Notice) -> str:

@@ -109,6 +109,31 @@ def test_the_state_comes_first_and_value_scope_and_links_are_there(
         assert url in told
 
 
+@pytest.mark.parametrize("test", [False, True], ids=["real", "test"])
+@pytest.mark.parametrize("kind", [Kind.FIRING, Kind.REPEAT, Kind.RESOLVED])
+@pytest.mark.parametrize(("severity", "sign"), [("critical", "🚨"), ("warning", "⚠️"), ("info", "ℹ️"), ("page", "🔔")])
+def test_slack_and_mail_bear_the_same_sign_of_how_severe_it_is(
+    severity: str, sign: str, kind: Kind, test: bool
+) -> None:
+    """Regression: mail had 🚨 for a warning, where Slack had ⚠️, and none for a test."""
+    made = plain(kind, test=test)
+    made = replace(made, **{
+        part: tuple(replace(one, labels={**one.labels, "severity": severity}) for one in getattr(made, part))
+        for part in ("firing", "resolved")
+    })  # fmt: skip
+    slack, mail = (channel.render(made) for channel in EVERY[:2])
+    expected = "✅" if kind is Kind.RESOLVED else sign
+
+    assert orjson.loads(slack.body)["text"].startswith(f"{expected} {'[TEST] ' if test else ''}{made_state(made)}")
+    assert orjson.loads(slack.body)["blocks"][0]["text"]["text"].startswith(f"{expected} *")
+    sent = message_from_bytes(mail.body, policy=default)
+    assert str(sent["Subject"]).startswith(f"{expected} {'[TEST] ' if test else ''}{made_state(made)}")
+
+
+def made_state(made: Notice) -> str:
+    return {Kind.FIRING: "FIRING", Kind.REPEAT: "STILL FIRING", Kind.RESOLVED: "RESOLVED"}[made.kind]
+
+
 @pytest.mark.parametrize("channel", EVERY, ids=lambda one: one.name)
 def test_a_number_of_held_back_notices_and_of_unlisted_alerts_is_told(channel: Channel) -> None:
     rendered = channel.render(replace(notice(), group={"alertname": "A"}))

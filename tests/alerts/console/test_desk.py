@@ -124,7 +124,7 @@ def test_the_golden_mail_of_a_test_with_hostile_text(world: World) -> None:
     assert html is not None and text is not None
     assert (recipients, message["Subject"], message["Bcc"]) == (
         ["ops@example.com"],
-        "[TEST] FIRING: QueueBacklog (critical)",
+        "🚨 [TEST] FIRING: QueueBacklog (critical)",
         None,
     )
     assert "<script>" not in html.get_content()

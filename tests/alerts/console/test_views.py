@@ -82,7 +82,7 @@ def test_a_mail_is_shown_with_both_parts_and_may_load_nothing(channels: dict[str
 
     mail = mail_view.opened(channels["email"].render(notice).body)
 
-    assert dict(mail.headers)["Subject"].startswith("[TEST] RESOLVED after 12 min")
+    assert dict(mail.headers)["Subject"].startswith("✅ [TEST] RESOLVED after 12 min")
     assert mail.shut.startswith('<meta http-equiv="Content-Security-Policy"')
     assert "default-src 'none'" in mail.shut
     assert "<img" not in mail.html

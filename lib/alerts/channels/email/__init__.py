@@ -143,9 +143,8 @@ class EmailChannel:
     def _message(self, notice: Notice, text: str, html: str) -> EmailMessage:
         """Headers hold only addresses of the settings and one cleaned line."""
         domain = self._server.sender.rpartition("@")[2]
-        sign = ("🚨 " if notice.firing else "✅ ") if not notice.test else ""
         message = EmailMessage(policy=_POLICY)
-        message["Subject"] = words.line(f"{sign}{words.headline(notice)}", 200)
+        message["Subject"] = words.line(f"{words.sign(notice)} {words.headline(notice)}", 200)
         message["From"] = Address("Halo Ops alerts", addr_spec=self._server.sender)
         message["To"] = [Address(addr_spec=one) for one in self._server.to]
         message["Date"] = format_datetime(notice.at)

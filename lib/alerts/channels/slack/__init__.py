@@ -15,7 +15,6 @@ MOST_ALERTS = 10
 LONGEST_BLOCK = 3000
 _COLOURS = {"critical": "danger", "warning": "warning", "info": "good"}
 _OTHER, _RESOLVED = "#808080", "good"
-_SIGNS = {"critical": "🚨", "warning": "⚠️", "info": "ℹ️"}
 _HINTS = {
     0: "Slack was not reached: check the network, the proxy and HALO_OPS_ALERT_HOSTS.",
     400: "Slack does not take this message; if tests fail too, make a new webhook and set SLACK_WEBHOOK_URL.",
@@ -58,7 +57,7 @@ class SlackChannel:
     def _payload(self, notice: Notice) -> dict[str, Any]:
         shown = words.lines(notice, self._zone, MOST_ALERTS)
         severity = words.severity(notice)
-        sign = _SIGNS.get(severity, "🔔") if notice.firing or notice.test else "✅"
+        sign = words.sign(notice)
         title = f"{sign} *{_plain(_head(notice))}* {_code(words.name(notice))}"
         blocks = [
             _fields(("Severity", severity), ("Time", words.moment(notice.at, self._zone)), *_count(notice)),
