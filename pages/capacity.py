@@ -3,10 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+from lib.identity.roles import Action
 from lib.ui import cache, capacity, cards, text
 from lib.ui.charts import base as charts
 from lib.ui.clock import now
-from lib.ui.identity import act
+from lib.ui.identity import act, lacking
 from lib.ui.live import live
 from lib.ui.live_chart import live_chart
 from lib.ui.panel import nothing_in_range, panel
@@ -116,11 +117,11 @@ def applied() -> None:
     else:
         st.caption(f"It ran {text.age(watched.retained_at, now())}, and runs once an hour.")
         st.dataframe(capacity.done_rows(watched.retained), hide_index=True, column_config=APPLIED, width="stretch")
-    days = current().settings
+    days, lacks = current().settings, lacking(Action.APPLY_RETENTION)
     st.button(
-        "Apply now", icon=":material/cleaning_services:", key="apply", disabled=not capacity.can_apply(),
+        "Apply now", icon=":material/cleaning_services:", key="apply", disabled=not capacity.can_apply() or bool(lacks),
         on_click=st.session_state.__setitem__, args=("_apply", True),
-        help=f"Drops log records older than {days.retention_logs_days} d, samples older than {days.retention_metrics_days} d and "
+        help=lacks or f"Drops log records older than {days.retention_logs_days} d, samples older than {days.retention_metrics_days} d and "
              f"health history older than {days.retention_health_days} d from the embedded stores. Only an admin may; it is recorded.",
     )  # fmt: skip
 

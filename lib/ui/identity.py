@@ -10,7 +10,7 @@ import streamlit as st
 from starlette.requests import HTTPConnection
 
 from lib.errors import OpsError, SourceUnavailable
-from lib.identity.roles import Action, Actor, Role, Via
+from lib.identity.roles import NEEDS, Action, Actor, Role, Via
 from lib.identity.sign_in import ACTOR_HEADER, unpacked
 from lib.state import audit
 from lib.state.audit import Deed
@@ -50,6 +50,12 @@ def asking(request: HTTPConnection) -> Actor:
 def _handed_on(headers: Mapping[str, str]) -> Actor:
     handed_on = headers.get(ACTOR_HEADER)
     return unpacked(handed_on) if handed_on else Actor("", Role.VIEWER, Via.NAME)
+
+
+def lacking(action: Action) -> str:
+    """Why who looks at the page may not do this, said beside a button that is off; "" where they may."""
+    role, needed = actor().role, NEEDS[action]
+    return "" if role.covers(needed) else f"Needs the role {needed}; you act as {role}."
 
 
 def act(deed: Deed) -> bool:

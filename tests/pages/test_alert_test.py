@@ -120,7 +120,7 @@ def test_a_viewer_sees_the_preview_and_is_told_what_sending_needs(place: Place) 
     page = place.page(EVE)
 
     assert page.button(key="send_one").disabled
-    assert "Tests need the role operator" in said(page)
+    assert "Needs the role operator; you act as viewer." in said(page)
     forged(page)
     place.sender.turn()
     assert place.slack.requests == []
@@ -164,4 +164,4 @@ def test_a_drill_needs_its_role(place: Place) -> None:
     page = place.page(EVE, alert_test="Drill")
 
     assert page.button(key="at_drill_begin").disabled
-    assert "Drills need the role operator" in said(page)
+    assert "Needs the role operator; you act as viewer." in said(page)

@@ -87,8 +87,8 @@ def _raise(session: Session, name: str, why: str, now: datetime) -> None:
     labels = {"alertname": CHANNEL_BROKEN, "channel": name, "severity": "critical"}
     told = {
         "summary": f"Alerts do not reach {name} any more",
-        "description": f"{name} refuses notices: {why}. Nothing is sent there until it is re-armed on the Alerts page or "
-        "its settings change.",
+        "description": f"{name} refuses notices: {why}. Nothing is sent there until somebody says on the Alerts "
+        "page that it works again, or its settings change.",
         "group_by": "alertname,channel",
     }  # fmt: skip
     session.add(
@@ -122,7 +122,7 @@ def mend_channel(session: Session, name: str, why: str, now: datetime) -> bool:
 def rearm(session: Session, actor: Actor, name: str, now: datetime) -> None:
     """A person says that the channel works again. Raises Refused."""
     audit.record(session, actor, Action.REARM, f"channel {name}")
-    mend_channel(session, name, f"re-armed by {actor.name}", now)
+    mend_channel(session, name, f"{actor.name} said that it works again", now)
 
 
 def note_settings(session: Session, digests: Mapping[str, str], now: datetime) -> list[str]:

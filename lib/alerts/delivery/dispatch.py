@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import event, text, update
 from sqlalchemy.orm import Session
 
+from lib.alerts import words
 from lib.alerts.delivery import picture
 from lib.alerts.delivery.cover import Cover, cover_of, covers_in
 from lib.alerts.delivery.decision import CLOCK_SLACK, Decision, Policy, Reason, Why, decide
@@ -188,9 +189,9 @@ class _Round:
                     mute = self._muted[fact.fingerprint]
                     self._note(fact, channel, Told.SILENCED if mute.by_silence else Told.INHIBITED, mute.words)
                 case Why.COOLDOWN:
-                    if self._note(
-                        fact, channel, Told.COOLDOWN, f"told less than 5 minutes ago: wait until {_at(reason.until)}"
-                    ):
+                    passed, again = words.lasting(group.policy.cooldown), _at(reason.until)
+                    said = f"told less than {passed} ago; told again at {again} if it still fires"
+                    if self._note(fact, channel, Told.COOLDOWN, said):
                         self._suppress(channel, fact.fingerprint)
                 case Why.WAITING:
                     self._note(fact, channel, Told.GROUPED, f"waits for others of its group until {_at(reason.until)}")
@@ -214,7 +215,7 @@ class _Round:
                         fact,
                         channel,
                         Told.CHANNEL_BROKEN,
-                        "the channel is broken: nothing is sent there until it is re-armed",
+                        "the channel is broken: nothing is sent there until somebody says that it works again",
                     )
 
     def _reconcile(
@@ -235,7 +236,7 @@ class _Round:
             else:
                 row.state = SUPERSEDED
                 dropped.append(row)
-        self._tell_dropped(channel, dropped, by_key)
+        self._tell_dropped(channel, dropped, by_key, groups)
         open_ = [one for one in wanted if one.key not in kept]
         queued, later = self._outbox.queue(self._session, channel, open_, dropped, self._now)
         for one in queued:
@@ -257,14 +258,20 @@ class _Round:
         told = {fp for one in covers for fp in one.firing}
         return bool(told - firing) and not told & self._muted.keys()
 
-    def _tell_dropped(self, channel: str, dropped: Sequence[OutboxRow], by_key: Mapping[str, Wanted]) -> None:
+    def _tell_dropped(
+        self, channel: str, dropped: Sequence[OutboxRow], by_key: Mapping[str, Wanted], groups: Mapping[str, Group]
+    ) -> None:
+        firing = {
+            fact.alert.id for group in groups.values() for fact in group.facts if dropped and fact.alert.state is AlertState.FIRING
+        }  # fmt: skip
         for row in dropped:
             for cover in covers_in(row.notice):
                 still = by_key[cover.key].cover if cover.key in by_key else None
                 known = {*(still.firing if still else ()), *(still.resolved if still else ())}
                 for about in cover.alerts:
                     if about[1] not in known and about[1] not in self._muted:
-                        self._chapter.note(about, channel, Told.SUPERSEDED, "changed before it could be sent")
+                        what = "changed" if about[0] in firing else "it ended"
+                        self._chapter.note(about, channel, Told.SUPERSEDED, f"{what} before this could be sent")
 
     def _tell_queued(self, channel: str, wanted: Wanted) -> None:
         decision, cover = wanted.decision, wanted.cover

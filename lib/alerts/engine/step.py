@@ -131,7 +131,7 @@ def _present(
         after = _timed(episode, hold, at)
         if before is None and after.state is PENDING:
             changes.append(
-                Change(at, "pending", after, f"the condition holds; it fires when it did for {lasting(hold)}")
+                Change(at, "pending", after, f"its condition came true; it fires once that has lasted {lasting(hold)}")
             )
         elif after.state is not episode.state:
             words = "the condition held long enough" if after.state is FIRING else "the rule now waits longer"

@@ -12,7 +12,6 @@ from lib.alerts.console.drill import OWN, RANGE, STAY
 from lib.alerts.console.drill_view import Seen, line_of, seen
 from lib.alerts.drills import RULE, Drill, Kind, Phase
 from lib.errors import SourceError
-from lib.identity.roles import NEEDS as ROLE_OF
 from lib.identity.roles import Action
 from lib.ui import cards, clock, identity, text
 from lib.ui.alerts import asked
@@ -61,12 +60,17 @@ def _begin() -> None:
     )
     if problem:
         st.caption(f":orange-badge[◆ Simulator] {text.esc_md(problem)}")
-    may = identity.actor().role.covers(ROLE_OF[Action.DRILL])
+    lacks = identity.lacking(Action.DRILL)
     st.button(
-        "Begin the drill", icon=":material/siren:", key="at_drill_begin", on_click=_go, args=(kind,), disabled=not may
+        "Begin the drill",
+        icon=":material/siren:",
+        key="at_drill_begin",
+        on_click=_go,
+        args=(kind,),
+        disabled=bool(lacks),
     )
-    if not may:
-        st.caption(f"Drills need the role {ROLE_OF[Action.DRILL]}; you act as {identity.actor().role}.")
+    if lacks:
+        st.caption(lacks)
 
 
 def _title(kind: Kind) -> str:
@@ -104,7 +108,8 @@ def _live() -> None:
             width="content",
         )
         if found.phase is Phase.ON:
-            st.button("End it now", key="at_drill_end", on_click=_end)
+            lacks = identity.lacking(Action.DRILL)
+            st.button("End it now", key="at_drill_end", on_click=_end, disabled=bool(lacks), help=lacks or None)
     if found.problem:
         st.warning(text.esc_md(found.problem), icon=":material/warning:")
     try:

@@ -11,7 +11,6 @@ from lib.alerts.console.desk import Trial
 from lib.alerts.delivery.picture import SENT
 from lib.alerts.model import Channel, Notice
 from lib.errors import SourceError
-from lib.identity.roles import NEEDS as ROLE_OF
 from lib.identity.roles import Action
 from lib.ui import clock, identity, text
 from lib.ui.panel import source_down
@@ -35,15 +34,15 @@ def _button(title: str, notices: Sequence[Notice], channels: tuple[str, ...], ke
     trial: Trial | None = st.session_state.get(f"_trial_{key}")
     if trial is not None and trial.queued and st.session_state.pop(f"_new_{key}", False):
         st.rerun()  # the receipts stand outside of this fragment
-    wait, may = _waiting(len(notices)), identity.actor().role.covers(ROLE_OF[Action.TEST_ALERT])
+    wait, lacks = _waiting(len(notices)), identity.lacking(Action.TEST_ALERT)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Send {'[TEST]' if len(notices) == 1 else f'{len(notices)} [TEST] messages'}", type="primary",
-            icon=":material/send:", key=f"send_{key}", disabled=bool(wait) or not channels or not may or not notices,
+            icon=":material/send:", key=f"send_{key}", disabled=bool(wait) or not channels or bool(lacks) or not notices,
             on_click=_send, args=(title, notices, channels, key),
         )  # fmt: skip
-        if not may:
-            st.caption(f"Tests need the role {ROLE_OF[Action.TEST_ALERT]}; you act as {identity.actor().role}.")
+        if lacks:
+            st.caption(lacks)
         elif wait:
             st.caption(f"{pace.PER_MINUTE} tests a minute are the limit: next test in {wait} s.")
         elif not channels:

@@ -10,9 +10,10 @@ import streamlit as st
 
 from lib.alerts import acts
 from lib.alerts.model import AlertState
+from lib.identity.roles import Action
 from lib.ui import address, cache, cards, clock, text
 from lib.ui.alerts import acting, asked, chart, silenced, state, verdict, words
-from lib.ui.identity import act
+from lib.ui.identity import act, lacking
 from lib.ui.links import link
 from lib.ui.panel import filtered_out, panel
 from lib.ui.severity import LOOKS, Status
@@ -37,7 +38,9 @@ def board() -> None:
     found = verdict.verdict()
     say(found)
     broken_channels()
-    _rules_to_look_at(found)
+    with st.container(horizontal=True, gap="small"):
+        _rules_to_look_at(found)
+        _silences_that_count()
     opened = asked.opened()
     if opened.empty:
         return
@@ -45,6 +48,8 @@ def board() -> None:
     if shown.empty:
         filtered_out(len(opened), state.clear_filters)
         return
+    if lacks := lacking(Action.ACKNOWLEDGE):
+        st.caption(f"Acknowledge and Silence are off. {lacks}")
     quiet = silenced.muted(shown)
     groups = sorted(shown.groupby("name", sort=False), key=lambda one: bool(quiet[one[1].index].all()))
     for place, (name, alerts) in enumerate(groups[:MOST_CARDS]):
@@ -90,6 +95,14 @@ def _rules_to_look_at(found: verdict.Verdict) -> None:
                   type="tertiary", on_click=st.session_state.update, args=({state.SHOW: state.RULES},))  # fmt: skip
 
 
+def _silences_that_count() -> None:
+    """How many there are, and the way to them: what begins to fire under one is told to nobody, and nothing else says so."""
+    if count := len(silenced.active()):
+        words = f"{text.number(count)} {'silence' if count == 1 else 'silences'} in force"
+        st.button(words, icon=":material/notifications_off:", key="silences_now", type="tertiary",
+                  on_click=st.session_state.update, args=({state.SHOW: state.SILENCES},))  # fmt: skip
+
+
 def broken_channels() -> None:
     """Loudly, which channels nobody can be told on, why, and the button for when that is mended."""
     for channel in asked.channels():
@@ -99,10 +112,12 @@ def broken_channels() -> None:
             since = clock.stamp(channel.broken_since)
             st.error(f"**{text.esc_md(channel.name)} is broken** since {since}: nothing is sent there. "
                      f"{text.esc_md(channel.broken_why)}", icon=":material/notifications_off:")  # fmt: skip
+            lacks = lacking(Action.REARM)
             if st.button(
-                "It works again", key=f"rearm_{channel.name}", help="What is so now is decided anew and told."
-            ):
-                acting.done(act(acts.rearm(channel.name, clock.now())), "Re-armed")
+                "It works again", key=f"rearm_{channel.name}", disabled=bool(lacks),
+                help=lacks or "What is so now is decided anew and told.",
+            ):  # fmt: skip
+                acting.done(act(acts.rearm(channel.name, clock.now())), "Notices go there again")
 
 
 def _filtered(opened: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +181,7 @@ def _alerts(name: str, alerts: pd.DataFrame, limit: dict[str, Any]) -> None:
     for row in words.each(shown):
         badges = flag_badges(row, muted.get(row.Index, ""), inhibited=_inhibited(held, row.id))
         own = held[held["alert_id"] == row.id]
-        known = known_by(told[told["fingerprint"] == row.fingerprint], own[~own["kind"].isin(_BADGED)])
+        known = known_by(row.id, told[told["fingerprint"] == row.fingerprint], own[~own["kind"].isin(_BADGED)])
         _alert(row, limit, words.about(row, shared), known, badges)
     if len(alerts) > len(shown):
         st.caption(f"The worst {len(shown)} of {text.number(len(alerts))}.")
@@ -217,10 +232,14 @@ def flag_badges(row: Any, muted: str = "", *, inhibited: bool = False) -> str:
     )
 
 
-def known_by(told: pd.DataFrame, held: pd.DataFrame) -> str:
-    """Who was told when, and why who was not: "told: slack 09:14 · email: kept quiet by …"."""
-    said = [f"{text.esc_md(row.channel)} {clock.stamp(row.sent_at)}" for row in words.each(told)]
-    parts = [f"told: {', '.join(said)}"] if said else []
+def known_by(alert_id: int, told: pd.DataFrame, held: pd.DataFrame) -> str:
+    """Who was told when that it fires, and why who was not: "told: slack 09:14 · email: kept quiet by …"."""
+    said: dict[bool, list[str]] = {}
+    for row in words.each(told):
+        said.setdefault(row.episode == alert_id, []).append(f"{text.esc_md(row.channel)} {clock.stamp(row.sent_at)}")
+    parts = [
+        f"{'told' if this else 'the time before, told'}: {', '.join(said[this])}" for this in sorted(said, reverse=True)
+    ]
     silent: dict[str, list[str]] = {}
     for row in words.each(held[~held["kind"].isin(_SPOKEN)]):
         silent.setdefault(words.on_clock(row.words, row.at), []).append(row.channel)

@@ -100,25 +100,19 @@ def _told(alert: Any) -> None:
         return
     last = {row.channel: row for row in words.each(told)}
     now = {row.channel: row for row in words.each(held)}
-    rows = [
-        {
-            "channel": channel or "(all)",
-            "sent_at": last[channel].sent_at if channel in last else pd.NaT,
-            "episode": ("this one" if last[channel].episode == alert.id else "one before") if channel in last else "",
-            "suppressed": last[channel].suppressed if channel in last else None,
-            "now": _newest(now[channel]) if channel in now else "",
-        }
-        for channel in sorted({*last, *now})
-    ]
-    shown = pd.DataFrame(rows)
-    shown["sent_at"] = pd.to_datetime(shown["sent_at"], utc=True)
-    columns = {
-        "channel": "Channel", "sent_at": st.column_config.DatetimeColumn("Last told", format="D MMM HH:mm:ss"),
-        "episode": "Of episode",
-        "suppressed": st.column_config.NumberColumn("Held back since", help="Notices that the cooldown kept back"),
-        "now": st.column_config.TextColumn("Newest step", width="large"),
-    }  # fmt: skip
-    cards.table(shown, key="told", topic=f"told of {alert.name}", columns=columns)
+    for channel in sorted({*last, *now}):
+        when = _when(last[channel], alert.id) if channel in last else "not told that it fires"
+        st.markdown(f"**{text.esc_md(channel) or 'every channel'}** · {when}")
+        if channel in now:
+            st.text(text.visible(_newest(now[channel])))
+
+
+def _when(row: Any, alert_id: int) -> str:
+    """When a channel was told that the alert fires, and what the cooldown kept back since."""
+    which = "" if row.episode == alert_id else ", the time before"
+    times = "once" if row.suppressed == 1 else f"{text.number(row.suppressed)} times"
+    held = f" · held back {times} since" if row.suppressed else ""
+    return f"told {clock.stamp(row.sent_at, seconds=True)}{which}{held}"
 
 
 def _newest(row: Any) -> str:

@@ -9,9 +9,10 @@ import streamlit as st
 from lib.alerts import acts
 from lib.alerts import matchers as matching
 from lib.alerts.silences import Silence
+from lib.identity.roles import Action
 from lib.ui import clock, text
 from lib.ui.alerts import asked, state
-from lib.ui.identity import act
+from lib.ui.identity import act, lacking
 from lib.ui.panel import panel
 from lib.ui.severity import LOOKS, Status
 
@@ -22,7 +23,11 @@ EDIT = "edit:"
 
 def silences() -> None:
     """The button for a new one, and every silence, those that count first."""
-    st.button("New silence", icon=":material/add:", key="new_silence", on_click=state.ask_silence, args=("new",))
+    lacks = lacking(Action.SILENCE)
+    st.button("New silence", icon=":material/add:", key="new_silence", on_click=state.ask_silence, args=("new",),
+              disabled=bool(lacks))  # fmt: skip
+    if lacks:
+        st.caption(lacks)
     moment = clock.now()
     found = asked.silences()
     if not found:
@@ -53,7 +58,7 @@ def _parts(found: tuple[Silence, ...], moment: datetime) -> dict[str, list[Silen
 
 def _silence(silence: Silence, moment: datetime) -> None:
     """One silence: what, why, who, until when, and how many alerts it hits now."""
-    over = silence.ends_at <= moment
+    over, lacks = silence.ends_at <= moment, lacking(Action.SILENCE)
     with st.container(border=True, gap="xsmall", key=f"silenced_{silence.id}"):
         st.code(text.visible(", ".join(map(str, silence.matchers))), language=None, wrap_lines=True)
         st.text(text.visible(silence.reason))
@@ -63,11 +68,17 @@ def _silence(silence: Silence, moment: datetime) -> None:
         with st.container(horizontal=True, gap="small"):
             if over:
                 st.button("Make it again", key=f"again_{silence.id}", icon=":material/replay:", on_click=state.ask_silence,
-                          args=(matching.written(silence.matchers),))  # fmt: skip
+                          args=(matching.written(silence.matchers),), disabled=bool(lacks), help=lacks or None)  # fmt: skip
                 return
             st.button("Change", key=f"edit_{silence.id}", icon=":material/edit:", on_click=state.ask_silence,
-                      args=(f"{EDIT}{silence.id}",))  # fmt: skip
-            ended = st.button("End it now", key=f"expire_{silence.id}", icon=":material/notifications_active:")
+                      args=(f"{EDIT}{silence.id}",), disabled=bool(lacks), help=lacks or None)  # fmt: skip
+            ended = st.button(
+                "End it now",
+                key=f"expire_{silence.id}",
+                icon=":material/notifications_active:",
+                disabled=bool(lacks),
+                help=lacks or None,
+            )
             if ended and act(acts.end_silence(silence, clock.now())):
                 st.rerun()
 

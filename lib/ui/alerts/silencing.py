@@ -16,10 +16,11 @@ from lib.alerts import silences as kept
 from lib.alerts.matchers import Matcher
 from lib.alerts.silences import Silence
 from lib.errors import QueryError
+from lib.identity.roles import Action
 from lib.ui import clock, text
 from lib.ui.alerts import asked, state, words
 from lib.ui.alerts.silences import EDIT
-from lib.ui.identity import act
+from lib.ui.identity import act, lacking
 
 LENGTHS = {"30 min": 30, "1 h": 60, "2 h": 120, "4 h": 240, "8 h": 480, "1 d": 1440, "7 d": 10080}
 UNTIL = "until …"
@@ -51,11 +52,15 @@ def form(wanted: str) -> None:
     ends_at = _until(start, mark)
     reason = st.text_input("Why (needed)", start.reason, key=f"silence_reason_{mark}", max_chars=kept.LONGEST_REASON,
                            placeholder="Who reads this at 3 a.m. wants to know")  # fmt: skip
-    with st.container(horizontal=True, gap="small"):
+    lacks = lacking(Action.SILENCE)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label = "Change the silence" if start.before else "Silence"
-        if st.button(label, key=f"silence_do_{mark}", icon=":material/notifications_off:", type="primary"):
+        if st.button(label, key=f"silence_do_{mark}", icon=":material/notifications_off:", type="primary",
+                     disabled=bool(lacks)):  # fmt: skip
             _make(start, matchers, ends_at, str(reason or ""))
         st.button("Cancel", key=f"silence_no_{mark}", type="tertiary", on_click=state.ask_silence)
+        if lacks:
+            st.caption(lacks)
 
 
 def _start(wanted: str) -> _Start:

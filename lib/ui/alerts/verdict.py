@@ -114,4 +114,4 @@ def watched(found: Verdict) -> str:
         return "no rule was ever evaluated"
     when = clock.stamp(found.checked, seconds=True) if found.stalled else f"{clock.local(found.checked):%H:%M:%S}"
     blind = f", {text.number(found.unseen)} of them wait for a metric that was never seen" if found.blind else ""
-    return f"checked {when}, {text.number(found.rules)} rules evaluated{blind}"
+    return f"checked {when}, {text.number(found.rules)} {'rule' if found.rules == 1 else 'rules'} evaluated{blind}"

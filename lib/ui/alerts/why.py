@@ -41,6 +41,8 @@ def of_alert(alert: Any, limit: dict[str, Any], muted: str) -> None:
     end = clock.now() + timedelta(minutes=1) if pd.isna(alert.resolved_at) else alert.resolved_at + DAY
     found = asked.story((alert.fingerprint,), _minute(start), _minute(end) + timedelta(minutes=1))
     frame = _told_of(_known(alert, found), found)
+    if short := in_short(alert.id, found, over=alert.state == AlertState.RESOLVED):
+        st.markdown(f"**In short**: {text.esc_md(short)}.")
     _lines(frame)
     if alert.state != AlertState.RESOLVED:
         _now(alert, limit)
@@ -50,6 +52,19 @@ def of_alert(alert: Any, limit: dict[str, Any], muted: str) -> None:
         )
     if len(frame) >= 20:
         cards.table(frame, key="story", topic=f"story of {alert.name}", columns=_COLUMNS)
+
+
+def in_short(alert_id: int, found: pd.DataFrame, *, over: bool) -> str:
+    """Which channels were told of this episode and which not: "email was told at 09:47, slack was not told yet"; "" where nothing is
+    kept of it or no channel had to do with it yet. `found` is a story as `book.story` gives it."""
+    own = found[(found["alert_id"] == alert_id) & (found["channel"] != "")]
+    parts = []
+    for channel, lines in own.groupby("channel", sort=True):
+        first = lines.loc[lines["kind"] == "sent", "at"].min()
+        knows = bool((lines["kind"] == "deduplicated").any())
+        said = "knew already" if knows else "was not told" if over else "was not told yet"
+        parts.append(f"{channel} {said if pd.isna(first) else f'was told at {clock.local(first):%H:%M:%S}'}")
+    return ", ".join(parts)
 
 
 def of_unknown(fingerprint: str) -> bool:

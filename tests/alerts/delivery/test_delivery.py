@@ -90,6 +90,7 @@ def test_what_fired_and_ended_before_it_was_sent_is_not_told(world: World) -> No
 
     assert world.slack.sent == []
     assert world.kinds() == ["queued", "retry", "superseded"]
+    assert world.stories()[-1] == ("superseded", "it ended before this could be sent")
 
 
 def test_what_may_have_been_seen_is_sent_again_so_that_its_end_can_follow(world: World) -> None:
@@ -217,6 +218,7 @@ def test_the_cooldown_outlives_a_restart(quick: World) -> None:
     world.go(20).fire()
     world.tick(20, 299)
     assert world.slack.kinds == ["firing", "resolved"]
+    assert world.stories()[-1] == ("cooldown", "told less than 5 min ago; told again at 12:05:00 UTC if it still fires")
 
     world.tick(300, 301)
     assert world.slack.kinds == ["firing", "resolved", "firing"]
