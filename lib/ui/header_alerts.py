@@ -129,11 +129,17 @@ def _channels() -> None:
             {
                 "channel": one.name, "status": look(condition(one)).label,
                 "last told": pd.Timestamp(one.last_success).tz_convert(zone) if one.last_success else pd.NaT,
-                "waiting": one.waiting, "why": text.visible(one.broken_why or one.failing_why),
+                "waiting": one.waiting, "next try": _next_try(one), "why": text.visible(one.broken_why or one.failing_why),
             }
             for one in found
         ]  # fmt: skip
         st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _next_try(channel: ChannelStatus) -> str:
+    """The time of day, while tries fail."""
+    due = channel.next_try
+    return f"{clock.local(due):%H:%M:%S}" if due and channel.failing_since is not None else ""
 
 
 def condition(channel: ChannelStatus) -> Status:

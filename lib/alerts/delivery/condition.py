@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -23,7 +24,8 @@ class ChannelStatus:
     """One channel as the header and /metrics show it.
 
     `last_success` is when a notice (no test) was accepted last, None: never yet. Broken: nothing is sent until it is
-    re-armed, for the reason `broken_why`. `failing_why`: tries fail that may yet succeed. `waiting` notices are not out.
+    re-armed, for the reason `broken_why`. `failing_why`: tries fail that may yet succeed. `waiting` notices are not out;
+    `next_try` is when the first of them is due.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ChannelStatus:
     failing_why: str = ""
     waiting: int = 0
     oldest_waiting: datetime | None = None
+    next_try: datetime | None = None
 
     @property
     def broken(self) -> bool:
@@ -53,19 +56,21 @@ def channel_row(session: Session, name: str) -> ChannelRow:
 def statuses(session: Session, channels: Sequence[str]) -> tuple[ChannelStatus, ...]:
     """How each of these channels is."""
     rows = {row.name: row for row in session.scalars(select(ChannelRow))}
-    asked = select(OutboxRow.channel, func.count(), func.min(OutboxRow.created_at)).where(
-        OutboxRow.state.in_([WAITING, SENDING]), OutboxRow.test.is_(False)
-    )
-    waiting = {name: (count, oldest) for name, count, oldest in session.execute(asked.group_by(OutboxRow.channel))}
-    return tuple(_status(name, rows.get(name), *waiting.get(name, (0, None))) for name in channels)
+    asked = select(
+        OutboxRow.channel, func.count(), func.min(OutboxRow.created_at), func.min(OutboxRow.due_at)
+    ).where(OutboxRow.state.in_([WAITING, SENDING]), OutboxRow.test.is_(False))  # fmt: skip
+    waiting = {row[0]: tuple(row[1:]) for row in session.execute(asked.group_by(OutboxRow.channel))}
+    return tuple(_status(name, rows.get(name), waiting.get(name, (0, None, None))) for name in channels)
 
 
-def _status(name: str, row: ChannelRow | None, waiting: int, oldest: datetime | None) -> ChannelStatus:
+def _status(name: str, row: ChannelRow | None, waiting: tuple[Any, ...]) -> ChannelStatus:
+    count, oldest, due = waiting
     if row is None:
-        return ChannelStatus(name, waiting=waiting, oldest_waiting=oldest)
+        return ChannelStatus(name, waiting=count, oldest_waiting=oldest, next_try=due)
     return ChannelStatus(
-        name, row.last_success_at, row.broken_since, row.broken_why, row.failing_since, row.failing_why, waiting, oldest
-    )
+        name, row.last_success_at, row.broken_since, row.broken_why, row.failing_since, row.failing_why, count, oldest,
+        max(due, row.hold_until) if due and row.hold_until else due,
+    )  # fmt: skip
 
 
 def break_channel(session: Session, name: str, why: str, now: datetime) -> None:
@@ -90,6 +95,7 @@ def _raise(session: Session, name: str, why: str, now: datetime) -> None:
         "description": f"{name} refuses notices: {why}. Nothing is sent there until somebody says on the Alerts "
         "page that it works again, or its settings change.",
         "group_by": "alertname,channel",
+        "runbook_url": "/runbooks#channelbroken",
     }  # fmt: skip
     session.add(
         AlertRow(

@@ -49,8 +49,16 @@ def cover_of(key: str, decision: Decision) -> Cover:
 
 
 def covers_in(kept: Mapping[str, Any]) -> list[Cover]:
-    """The covers of an outbox row's JSON."""
-    told: Sequence[Mapping[str, Any]] = kept.get("covers", ())
+    """The covers of an outbox row's JSON; none where it is for single recipients only."""
+    return _read(kept.get("covers", ()))
+
+
+def rest_in(kept: Mapping[str, Any]) -> list[Cover]:
+    """What a row for the recipients that are left over is about: that the channel was told so is noted already."""
+    return _read(kept.get("rest", ()))
+
+
+def _read(told: Sequence[Mapping[str, Any]]) -> list[Cover]:
     return [
         Cover(
             one["key"],

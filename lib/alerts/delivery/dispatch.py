@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from lib.alerts import words
 from lib.alerts.delivery import picture
-from lib.alerts.delivery.cover import Cover, cover_of, covers_in
+from lib.alerts.delivery.cover import Cover, cover_of, covers_in, rest_in
 from lib.alerts.delivery.decision import CLOCK_SLACK, Decision, Policy, Reason, Why, decide
 from lib.alerts.delivery.outbox import Outbox, Wanted
 from lib.alerts.delivery.picture import SENDING, SUPERSEDED, Fact, Group, Mute, Reader
@@ -228,7 +228,8 @@ class _Round:
         for row in waiting:
             covers = covers_in(row.notice)
             if not covers:
-                continue  # for single recipients: it said what is noted already
+                self._reconcile_rest(row, by_key, groups)
+                continue
             same = all(one.key in by_key and by_key[one.key].cover.content == one.content for one in covers)
             alone = not kept & {one.key for one in covers}
             if alone and (same or self._may_be_seen(row, covers, groups)):
@@ -248,6 +249,15 @@ class _Round:
                     if fact.alert.state is AlertState.FIRING and fact.fingerprint in one.cover.firing:
                         self._note(fact, channel, Told.STORM, "very many notices at once: told with others in a moment")
         return len(queued)
+
+    def _reconcile_rest(self, row: OutboxRow, by_key: Mapping[str, Wanted], groups: Mapping[str, Group]) -> None:
+        """Drops what would be the last word to single recipients and no longer so: all of them hear what comes next."""
+        for cover in rest_in(row.notice):
+            facts = groups[cover.key].facts if cover.key in groups else ()
+            firing = {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
+            if cover.key in by_key or not firing >= cover.firing.keys():
+                row.state = SUPERSEDED
+                return
 
     def _may_be_seen(self, row: OutboxRow, covers: Sequence[Cover], groups: Mapping[str, Group]) -> bool:
         """Whether it may have arrived and told of what has ended since: it is sent again, so that the end can follow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from lib.alerts.delivery.cover import Cover, covers_in
+from lib.alerts.delivery.cover import Cover, covers_in, rest_in
 from lib.alerts.delivery.picture import WAITING
 from lib.alerts.delivery.story import Stories, Told
 from lib.alerts.model import Receipt
@@ -25,18 +25,18 @@ def note_accepted(session: Session, row: OutboxRow, receipt: Receipt, stories: S
     if receipt.later:
         session.add(_for_the_rest(row, receipt, now))
     said = f"accepted with {receipt.code}" + (f": {receipt.reply}" if receipt.reply.strip() not in ("", "ok") else "")
-    _tell(session, covers, row.channel, stories, now=now, kind=Told.SENT, said=said)
+    _tell(session, row, stories, now=now, kind=Told.SENT, said=said)
 
 
 def note_failed(session: Session, row: OutboxRow, why: str, stories: Stories, now: datetime) -> None:
     """The story of a notice that does not arrive."""
-    _tell(session, covers_in(row.notice), row.channel, stories, now=now, kind=Told.FAILED, said=why)
+    _tell(session, row, stories, now=now, kind=Told.FAILED, said=why)
 
 
 def again(session: Session, row: OutboxRow, why: str, stories: Stories, now: datetime) -> None:
     """The story of one that is tried again: a line per reason, not per try."""
     said = f"not accepted, tried again: {why}"
-    _tell(session, covers_in(row.notice), row.channel, stories, now=now, kind=Told.RETRY, said=said)
+    _tell(session, row, stories, now=now, kind=Told.RETRY, said=said)
 
 
 def _note_groups(session: Session, channel: str, covers: Iterable[Cover], now: datetime) -> None:
@@ -72,18 +72,19 @@ def _upsert(session: Session, table: Any) -> Any:
 
 
 def _for_the_rest(row: OutboxRow, receipt: Receipt, now: datetime) -> OutboxRow:
-    kept = {"notice": row.notice["notice"], "covers": [], "to": list(receipt.later)}
+    about = row.notice["covers"] or row.notice.get("rest", [])
+    kept = {"notice": row.notice["notice"], "covers": [], "rest": about, "to": list(receipt.later)}
     return OutboxRow(
         key=f"{row.key}/rest{row.id}"[:255], channel=row.channel, group_key=row.group_key, kind=row.kind, notice=kept,
         test=False, state=WAITING, created_at=now, due_at=now, token=0, attempts=1,
     )  # fmt: skip
 
 
-def _tell(
-    session: Session, covers: Iterable[Cover], channel: str, stories: Stories, *, now: datetime, kind: Told, said: str
-) -> None:
+def _tell(session: Session, row: OutboxRow, stories: Stories, *, now: datetime, kind: Told, said: str) -> None:
+    to: Sequence[str] = row.notice.get("to", ())
+    words = f"for {', '.join(to)} alone: {said}" if to else said
     chapter = stories.open(session, now)
-    for cover in covers:
+    for cover in (*covers_in(row.notice), *rest_in(row.notice)):
         for about in cover.alerts:
-            chapter.note(about, channel, kind, said)
+            chapter.note(about, row.channel, kind, words)
     chapter.close()

@@ -152,9 +152,12 @@ class Sender:
             if row.test:
                 return
             status = channel_row(session, name)
+            failed_since = status.failing_since
             status.last_success_at, status.failing_since, status.failing_why = now, None, ""
             note_accepted(session, row, receipt, self._dispatcher.stories, now)
             reach("notice-noted")
+        if failed_since is not None:
+            _log.info("%s accepts notices again, after %.0f s", name, (now - failed_since).total_seconds())
 
     def _failed(self, name: str, claimed: Claimed, error: DeliveryError) -> None:
         now = self._clock()
@@ -167,28 +170,47 @@ class Sender:
             if row.test:
                 row.state = FAILED
                 return
-            self._judge(session, name, row, error, now)
+            said = (self._judge_rest if row.notice.get("to") else self._judge)(session, row, error, now)
+        if said:
+            _log.warning("%s: %s", name, said)
 
-    def _judge(self, session: Session, name: str, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
-        """Tries again later, or gives the channel up."""
+    def _judge(self, session: Session, row: OutboxRow, error: DeliveryError, now: datetime) -> str:
+        """Tries again later, or gives the channel up; what the log says of it, "" where it said so before."""
+        name, why = row.channel, words.clean(error, 600)
         status = channel_row(session, name)
         since = status.failing_since if self._still_trying(session, name, row, now) else None
-        status.failing_since, status.failing_why = since or now, words.clean(error, 600)
+        known = since is not None and status.failing_why == why
+        status.failing_since, status.failing_why = since or now, why
         tired = now - status.failing_since > GIVE_UP
-        stories = self._dispatcher.stories
         if error.permanent or tired:
-            why = str(error) if error.permanent else f"no notice was accepted for 24 h; last: {error}"
-            row.state = FAILED
-            note_failed(session, row, why, stories, now)
-            if not row.notice.get("to"):  # one recipient who is refused for good does not break the channel
-                break_channel(session, name, why, now)
-            return
+            why = why if error.permanent else f"no notice was accepted for 24 h; last: {why}"
+            self._give_up(session, row, why, now)
+            break_channel(session, name, why, now)
+            return f"it is broken, nothing more is sent there until it is re-armed or its settings change: {why}"
         wait_s = self._wait_s(row.attempts)
         if error.retry_after_s:
             wait_s = max(wait_s, error.retry_after_s)
             status.hold_until = now + timedelta(seconds=wait_s)
+        self._again(session, row, str(error), now, wait_s=wait_s)
+        return "" if known else f"a notice was not accepted, it is tried again in {wait_s:.0f} s: {why}"
+
+    def _judge_rest(self, session: Session, row: OutboxRow, error: DeliveryError, now: datetime) -> str:
+        """As `_judge`, where single recipients are left over: the channel has accepted this notice and does not break."""
+        tired = now - row.created_at > GIVE_UP
+        if not error.permanent and not tired:
+            self._again(session, row, str(error), now, wait_s=self._wait_s(row.attempts))
+            return ""
+        why = str(error) if error.permanent else f"refused for 24 h; last: {error}"
+        self._give_up(session, row, why, now)
+        return f"a notice does not reach some of its recipients: {words.clean(why, 600)}"
+
+    def _again(self, session: Session, row: OutboxRow, why: str, now: datetime, *, wait_s: float) -> None:
         row.state, row.due_at = WAITING, now + timedelta(seconds=wait_s)
-        again(session, row, str(error), stories, now)
+        again(session, row, why, self._dispatcher.stories, now)
+
+    def _give_up(self, session: Session, row: OutboxRow, why: str, now: datetime) -> None:
+        row.state = FAILED
+        note_failed(session, row, why, self._dispatcher.stories, now)
 
     @staticmethod
     def _still_trying(session: Session, name: str, row: OutboxRow, now: datetime) -> bool:

@@ -35,8 +35,8 @@ class Told(StrEnum):
     CHANNEL_BROKEN = "channel_broken"
 
 
-SPOKEN = frozenset({Told.QUEUED, Told.SENT, Told.RETRY, Told.DEDUPLICATED, Told.CLEARED})
-"""After these it goes without saying that the channel knows."""
+SPOKEN = frozenset({Told.QUEUED, Told.SENT, Told.RETRY, Told.FAILED, Told.DEDUPLICATED, Told.CLEARED})
+"""After these it goes without saying that the channel knows: where it failed and is not broken, it did for single recipients."""
 
 About = tuple[int, str]
 """An alert's row and its fingerprint."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from lib.alerts.delivery.story import Told
 from lib.alerts.model import AlertState
 from lib.ui import cache, cards, clock, text
 from lib.ui.alerts import acting, asked, board, chart, silenced, state, why, words
@@ -99,12 +101,13 @@ def _told(alert: Any) -> None:
         st.markdown("○ Nobody was told that it fires. The time line below says why.")
         return
     last = {row.channel: row for row in words.each(told)}
+    due = {one.name: one.next_try for one in asked.channels()}
     now = {row.channel: row for row in words.each(held)}
     for channel in sorted({*last, *now}):
         when = _when(last[channel], alert.id) if channel in last else "not told that it fires"
         st.markdown(f"**{text.esc_md(channel) or 'every channel'}** · {when}")
         if channel in now:
-            st.text(text.visible(_newest(now[channel])))
+            st.text(text.visible(_newest(now[channel], due.get(channel))))
 
 
 def _when(row: Any, alert_id: int) -> str:
@@ -115,8 +118,9 @@ def _when(row: Any, alert_id: int) -> str:
     return f"told {clock.stamp(row.sent_at, seconds=True)}{which}{held}"
 
 
-def _newest(row: Any) -> str:
-    return f"{row.kind.replace('_', ' ')}: {words.on_clock(row.words, row.at)}"
+def _newest(row: Any, due: datetime | None) -> str:
+    again = f"; next try at {clock.local(due):%H:%M:%S}" if row.kind == Told.RETRY and due else ""
+    return f"{row.kind.replace('_', ' ')}: {words.on_clock(row.words, row.at)}{again}"
 
 
 def _labels(alert: Any) -> None:

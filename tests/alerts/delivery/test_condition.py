@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from sqlalchemy import select
 
@@ -109,11 +111,46 @@ def test_trouble_that_passes_is_shown_while_it_lasts(state: State) -> None:
     world.fire()
     world.tick(0, 1)
     assert (status(world).failing_why, status(world).waiting, status(world).broken) == ("HTTP 503", 1, False)
+    assert status(world).next_try == at(3)
 
     world.tick(2, 4)
 
     found = status(world)
-    assert (found.failing_why, found.waiting, found.last_success) == ("", 0, at(3))
+    assert (found.failing_why, found.waiting, found.last_success, found.next_try) == ("", 0, at(3), None)
+
+
+def test_a_channel_that_wants_to_be_left_alone_says_until_when(state: State) -> None:
+    world = World(state)
+    world.slack.answers = [trouble(429, retry_after_s=30)]
+    world.fire()
+    world.tick(0, 1)
+    world.go(5).fire("B")
+
+    assert status(world).next_try == at(30)
+
+
+def test_the_log_says_once_that_a_channel_fails_that_it_is_broken_and_that_it_works_again(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(state)
+    world.slack.answers = [trouble(), trouble(), trouble(500)]
+    with caplog.at_level(logging.INFO, "lib.alerts.delivery"):
+        world.fire()
+        world.tick(0, 10)
+        world.slack.answers = [refusal()]
+        world.go(11).fire("B")
+        world.tick(11, 12)
+
+    assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
+        ("WARNING", "slack: a notice was not accepted, it is tried again in 1 s: HTTP 503"),
+        ("WARNING", "slack: a notice was not accepted, it is tried again in 4 s: HTTP 500"),
+        ("INFO", "slack accepts notices again, after 7 s"),
+        (
+            "WARNING",
+            "slack: it is broken, nothing more is sent there until it is re-armed or its settings change: "
+            "HTTP 404: no_service",
+        ),
+    ]
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["its alert ended", "the dashboard was stopped"])

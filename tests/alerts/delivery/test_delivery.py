@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from lib.alerts.delivery.condition import statuses
 from lib.alerts.delivery.trial import outcome, send_test, trial_notice
 from lib.alerts.model import Receipt
 from lib.alerts.tables import CooldownRow, NoticeLogRow, SilenceRow
@@ -332,6 +333,59 @@ def test_a_part_of_the_recipients_is_tried_again_alone_f21(state: State) -> None
 
     assert [list(to) for to in mail.tos] == [[], ["late@example.com"]]
     assert [row.state for row in world.outbox()] == ["sent", "sent"]
+    assert world.stories("email")[1:] == [
+        ("sent", "accepted with 250: accepted for 1 of 2"),
+        ("retry", "for late@example.com alone: not accepted, tried again: HTTP 451"),
+        ("sent", "for late@example.com alone: accepted with 200"),
+    ]
+
+
+def test_a_recipient_who_is_refused_later_is_named_and_the_channel_is_well_f21(state: State) -> None:
+    world = World(state, "email")
+    mail = world.channels["email"]
+    mail.answers = [Receipt(250, "accepted for 1 of 2", 1.0, ["late@example.com"]), refusal(550, "no such user")]
+    world.fire()
+    world.tick(0, 10)
+
+    assert world.stories("email")[-1] == ("failed", "for late@example.com alone: HTTP 550: no such user")
+    assert [row.state for row in world.outbox()] == ["sent", "failed"]
+    with state.reading() as session:
+        [status] = statuses(session, ["email"])
+    assert (status.failing_since, status.broken) == (None, False), "the others get their mail"
+
+
+def test_a_recipient_who_is_refused_for_a_day_is_given_up_although_others_get_their_mail_f21(state: State) -> None:
+    world = World(state, "email")
+    mail, day = world.channels["email"], 86_400
+    mail.answers = [Receipt(250, "accepted for 1 of 2", 1.0, ["full@example.com"]), trouble(452)]
+    world.fire(annotations={"repeat_interval": "48h"})
+    world.tick(0, 1)
+    for hour in range(1, 27):
+        mail.answers = [trouble(452)]
+        world.go(hour * 3600).turn()  # the one who is left over
+        mail.answers = []
+        world.go(hour * 3600 + 1).fire(f"B{hour}")
+        world.turn()
+
+    given_up = world.outbox()[1]
+    assert (given_up.state, given_up.notice["to"]) == ("failed", ["full@example.com"])
+    assert world.now > at(day)
+    assert ("failed", "for full@example.com alone: refused for 24 h; last: HTTP 452") in world.stories("email")
+
+
+def test_the_last_word_to_a_recipient_who_was_late_is_what_is_so_f21(state: State) -> None:
+    """Greylisted when it fired; when it was over, the mail about that went to everybody."""
+    world = World(state, "email")
+    mail = world.channels["email"]
+    mail.answers = [Receipt(250, "accepted for 1 of 2", 1.0, ["late@example.com"]), *[trouble(450)] * 3]
+    fired = world.fire()
+    world.tick(0, 10)
+    world.go(11).resolve(fired)
+    world.tick(12, 600)
+
+    heard = [(notice.kind.value, list(to)) for notice, to in zip(mail.sent, mail.tos, strict=True)]
+    assert heard == [("firing", []), ("resolved", [])]
+    assert [row.state for row in world.outbox()] == ["sent", "superseded", "sent"]
 
 
 def test_a_test_leaves_no_trace_in_records_cooldowns_and_stories(world: World) -> None:
