@@ -26,16 +26,20 @@ from lib.status import AlertingStatus
 from lib.wiring import OpenStores
 
 FOLLOW_S, LOOK_S, KEEP_S = 2.0, 0.25, 0.25
+LONGEST_WAIT_S = 5.0
+"""A state database that was away is asked again this soon: whoever dies meanwhile has to be followed, and people told."""
+
 STALLED_INTERVALS = 8
 """Nobody is told that all is well when no rule was evaluated for so many intervals."""
 
 
 class Task(NamedTuple):
-    """What a loop does, and how often."""
+    """What a loop does, how often, and how long it waits at most after failures."""
 
     name: str
     period_s: float
     turn: Callable[[], object]
+    longest_wait_s: float = LONGEST_WAIT_S
 
 
 class Alerting:

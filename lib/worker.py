@@ -35,7 +35,7 @@ from lib.collect.tail import Tail
 from lib.collect.watch import Watch
 from lib.errors import OpsError, SettingsError, SourceError
 from lib.heartbeats.log import HeartbeatLog
-from lib.loop import Loop
+from lib.loop import LONGEST_WAIT_S, Loop
 from lib.metrics.prometheus_refusal import NAME
 from lib.own_metrics import OwnMetrics
 from lib.settings import Settings
@@ -108,8 +108,10 @@ class Worker:
         self._loop("watch", WATCH_S, self._watch.look)
         self._loop("drill", DRILL_S, lambda: RANGE.follow(stores.state, partial(faults.switch_of, settings)))
 
-    def _loop(self, name: str, period_s: float, turn: Callable[[], object]) -> Loop:
-        loop = Loop(name, period_s, turn, self._clock)
+    def _loop(
+        self, name: str, period_s: float, turn: Callable[[], object], longest_wait_s: float = LONGEST_WAIT_S
+    ) -> Loop:
+        loop = Loop(name, period_s, turn, self._clock, longest_wait_s)
         self._loops.append(loop)
         return loop
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from lib.errors import SourceUnavailable
 from lib.loop import Loop
@@ -36,6 +39,29 @@ def test_a_failing_round_is_counted_with_its_reason_and_the_next_one_comes() -> 
     assert loop.join(2)
     status = loop.status()
     assert (status.name, status.errors, status.last_error) == ("tail", 2, "ZeroDivisionError: oops")
+
+
+def test_after_failures_it_waits_no_longer_than_it_may_and_the_log_says_once_what_is_wrong_and_that_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rounds: list[float] = []
+
+    def turn() -> None:
+        rounds.append(time.monotonic())
+        if len(rounds) <= 12:  # doubled each time, the waits alone would come to 40 s
+            raise SourceUnavailable("the state database does not answer", "state")
+
+    stop, loop = threading.Event(), Loop("lease", 0.01, turn, longest_wait_s=0.05)
+    with caplog.at_level(logging.INFO, "lib.loop"):
+        loop.start(stop)
+        until(lambda: len(rounds) >= 14)
+        stop.set()
+
+    assert loop.join(2)
+    assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
+        ("WARNING", "lease: the state database does not answer"),
+        ("INFO", "lease: works again"),
+    ]
 
 
 def test_no_credential_reaches_the_reason() -> None:

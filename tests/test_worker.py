@@ -77,6 +77,20 @@ def test_what_is_scraped_and_probed_is_there_to_ask_for(settings: Settings, stor
     assert status.scrape_age_s is not None
 
 
+def test_a_state_database_that_was_away_is_asked_about_alerts_again_within_five_seconds(
+    settings: Settings, stores: OpenStores
+) -> None:
+    worker = Worker(settings, stores)
+
+    waits = {loop.name: loop.longest_wait_s for loop in worker._loops}
+
+    alerting = ("lease", "evaluation", "keeping alerts", "decide")
+    assert [waits[name] for name in alerting] == [5, 5, 5, 5], (
+        "with the usual minute nobody is told, or follows, so long"
+    )
+    assert waits["retention"] == 3600
+
+
 @pytest.mark.slow
 def test_a_line_that_is_written_can_be_searched_and_a_restart_reads_it_once(
     settings: Settings, stores: OpenStores, tmp_path: Path
