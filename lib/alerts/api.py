@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
@@ -28,6 +28,9 @@ from lib.state.database import State
 PATHS = ("/api/alertmanager", "/api/alerts")
 AGAIN_S = 5
 OFF = "the alert API is off: set HALO_OPS_API_TOKEN"
+SAID_EVERY = timedelta(minutes=1)
+"""A sender that is refused is logged so often, per kind of refusal: a flood must not fill the log."""
+
 Dispatch = Callable[[Session, datetime], object]
 _log = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ class AlertApi:
         self._get_state, self._clock = get_state, clock
         self.dispatch = dispatch
         self._tally = tally
+        self._said: dict[int, datetime] = {}
 
     def routes(self) -> Sequence[BaseRoute]:
         """To be mounted under /api. Every method comes in, so that a wrong one is a 405 and not another route's 404."""
@@ -97,19 +101,25 @@ class AlertApi:
             self._door.admit(request)
             said = await run_in_threadpool(keep, await self._door.body(request))
         except Refusal as refusal:
-            return self._refused(refusal)
+            return self._refused(request, refusal)
         except pushed_json.TooMany as error:
-            return self._refused(Refusal(413, str(error)))
+            return self._refused(request, Refusal(413, str(error)))
         except pushed_json.Malformed as error:
-            return self._refused(Refusal(400, str(error)))
+            return self._refused(request, Refusal(400, str(error)))
         except SourceError as error:
             _log.warning("a pushed alert was not kept, its sender was told to come again: %s", error)
             self._tally.add("failed")
             return Refusal(503, "not kept, send it again", AGAIN_S).answer()
         return answer(200, said)
 
-    def _refused(self, refusal: Refusal) -> Response:
-        self._tally.add("refused", last_refusal=f"{refusal.code} {refusal.reason}")
+    def _refused(self, request: Request, refusal: Refusal) -> Response:
+        told, now = f"{refusal.code} {refusal.reason}", self._clock()
+        self._tally.add("refused", last_refusal=told)
+        said = self._said.get(refusal.code)
+        if said is None or abs(now - said) >= SAID_EVERY:
+            self._said[refusal.code] = now
+            host = request.client.host if request.client else "nobody known"
+            _log.warning("alerts pushed to %s by %s are refused: %s", request.scope["path"], host, told)
         return refusal.answer()
 
     def _take_in(self, body: bytes) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def test_401_where_two_tokens_are_sent(state: State) -> None:
     ]
 
     assert client(state).post(BOTH[0], content=b"{}", headers=twice).status_code == 401
+
+
+def test_the_log_names_a_sender_that_is_refused_once_a_minute_for_each_reason(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [START]
+    asked = client(state, clock=lambda: now[0])
+    with caplog.at_level(logging.WARNING, "lib.alerts.api"):
+        for minute in (0, 0.5, 1):
+            now[0] = START + timedelta(minutes=minute)
+            asked.post(BOTH[0], json=delivery(alert()), headers=HEADERS | {"authorization": "Bearer hunter2"})
+            asked.post(BOTH[1], content=b"{hunter2", headers=HEADERS)
+
+    said = [line.getMessage() for line in caplog.records]
+    assert [line[:68] for line in said] == [
+        "alerts pushed to /api/alertmanager by testclient are refused: 401 th",
+        "alerts pushed to /api/alerts by testclient are refused: 400 body: In",
+    ] * 2
+    assert "hunter2" not in caplog.text
 
 
 @pytest.mark.parametrize("path", BOTH)
