@@ -198,6 +198,14 @@ class Book:
         return states
 
     @staticmethod
+    def lose_rules(session: Session, why: str, now: datetime) -> None:
+        """Every rule that a Prometheus evaluates has an error, for this reason; when it was evaluated stays."""
+        taken = RuleStateRow.rule.startswith(TAKEN, autoescape=True)
+        fell = taken & (RuleStateRow.health != Health.ERROR.value)
+        session.execute(update(RuleStateRow).where(fell).values(health_since=now))
+        session.execute(update(RuleStateRow).where(taken).values(health=Health.ERROR.value, reason=why[:2000]))
+
+    @staticmethod
     def forget_rules(session: Session, keys: Iterable[str]) -> None:
         """Drops the rows of rules that are no more."""
         session.execute(delete(RuleStateRow).where(RuleStateRow.rule.in_(list(keys))))

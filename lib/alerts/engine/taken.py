@@ -17,7 +17,7 @@ from lib.alerts.lease import Lease
 from lib.alerts.model import AlertState, Origin, fingerprint
 from lib.alerts.rules import Rule
 from lib.collect.cadence import Clock, utc_now
-from lib.errors import SourceRejected
+from lib.errors import SourceError, SourceRejected
 from lib.metrics.prometheus_refusal import NAME
 from lib.state.database import State
 
@@ -62,6 +62,7 @@ class Taken:
         self._keys: dict[str, str] = {}
         self._rules: set[str] = set()
         self._token = 0
+        self._lost = ""
 
     @property
     def takes(self) -> bool:
@@ -77,17 +78,29 @@ class Taken:
         if self._source is None and not self._open and not self._keys:
             return
         now = self._clock()
-        groups = self._source.rules() if self._source is not None else []
-        rules = _read(groups, now)
+        try:
+            rules = _read(self._source.rules() if self._source is not None else [], now)
+        except SourceError as error:
+            self._lose(f"not taken from Prometheus: {error}", now)
+            raise
         found, told = self._differences(rules, now)
         token, self._token = self._token, 0  # what fails may be there none the less: then it is read again
         with self._state.writing() as session:
             self._lease.check(session)
             self._write(session, rules, found, told, now=now)
         self._book.accept()
-        self._token = token
+        self._token, self._lost = token, ""
         self._open = found
         self._keys = {mark: self._keys[mark] for mark in found}
+
+    def _lose(self, why: str, now: datetime) -> None:
+        """No rule of the server can be judged: none may look well until it answers again."""
+        if why == self._lost:
+            return
+        with self._state.writing() as session:
+            self._lease.check(session)
+            self._book.lose_rules(session, why, now)
+        self._lost = why
 
     def _begin(self) -> None:
         with self._state.reading() as session:
@@ -150,11 +163,17 @@ class Taken:
 
 
 def _continued(before: Episode | None, episode: Episode, now: datetime) -> Episode:
-    """The episode as it is now, with the time at which we first saw it fire."""
+    """The episode as it is now, with the time at which we first saw it fire.
+
+    What fires goes on firing while its condition holds: a server that was started again has forgotten since when, and
+    lets it wait for its `for` once more.
+    """
+    if before is not None and before.state is AlertState.FIRING:
+        began = min(before.active_at, episode.active_at)
+        return replace(episode, state=AlertState.FIRING, active_at=began, fired_at=before.fired_at or now)
     if episode.state is AlertState.PENDING:
         return episode
-    fired = before.fired_at if before is not None and before.fired_at is not None else now
-    return replace(episode, fired_at=max(fired, episode.active_at))
+    return replace(episode, fired_at=max(now, episode.active_at))
 
 
 def _read(groups: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, _Theirs]:

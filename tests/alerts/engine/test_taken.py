@@ -109,6 +109,52 @@ def test_no_answer_or_a_rule_in_error_resolves_nothing(world: World) -> None:
     assert world.turn() == ["resolved"]
 
 
+def test_while_it_does_not_answer_none_of_its_rules_looks_well(world: World) -> None:
+    def rule() -> tuple[str, str, datetime, datetime]:
+        with world.state.reading() as session:
+            row = session.scalars(select(RuleStateRow).where(RuleStateRow.name == "Backlog")).one()
+            return row.health, row.reason, row.health_since, row.last_eval
+
+    with world.state.writing() as session:
+        session.add(
+            RuleStateRow(
+                rule="own/Own/1", name="Own", health="ok", health_since=T0, reason="", ever_seen=True, last_eval=T0,
+                took_ms=0, skipped=0,
+            )
+        )  # fmt: skip
+    world.turn()
+    well = rule()
+    world.server.answers = False
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable):
+            world.turn()
+
+    assert well[:2] == ("ok", "")
+    assert rule() == ("error", "not taken from Prometheus: no answer", T0 + 2 * STEP, well[3])
+    with world.state.reading() as session:
+        assert session.scalars(select(RuleStateRow.health).where(RuleStateRow.name == "Own")).one() == "ok"
+    world.server.answers = True
+    world.turn()
+    assert rule() == well
+
+
+def test_a_server_that_was_started_again_has_forgotten_since_when_an_alert_fires_and_we_have_not(world: World) -> None:
+    world.server.says("firing")
+    world.turn()
+    world.server.says("pending")
+    world.server.alerts[0]["activeAt"] = "2026-03-01T12:00:30Z"
+
+    assert world.turn() == ["firing"]
+    world.server.alerts[0]["state"] = "firing"
+    assert world.turn() == ["firing"]
+    with world.state.reading() as session:
+        row = session.scalars(select(AlertRow)).one()
+        assert (row.active_at.minute, row.fired_at) == (59, T0 + STEP)
+        assert list(session.scalars(select(StoryRow.kind))) == ["firing"]
+    world.server.alerts = []
+    assert world.turn() == ["resolved"]
+
+
 def test_a_restart_goes_on_with_what_was_taken(world: World) -> None:
     world.server.says("firing")
     world.turn()
