@@ -94,7 +94,7 @@ class Worker:
         self._loop("freshness", LOOK_S, self._look)
         self._loop("new errors", METRICS_S, self._look_for_new_errors)
         if stores.prometheus is not None:
-            self._loop("metric freshness", METRICS_S, self._look_at_metrics)
+            self._loop("metric freshness", METRICS_S, self._look_at_metrics, METRICS_S)
         if stores.log_database:
             self._loop("compaction", COMPACT_S, stores.log_database.compact)
         self._loop("retention", RETAIN_S, self._retain)
@@ -208,7 +208,8 @@ class Worker:
         self._new_errors = found
 
     def _look_at_metrics(self) -> None:
-        """How fresh the remote store's samples are; a failure is told and has the loop look less often."""
+        """How fresh the remote store's samples are. Looked for as often while it fails: MetricSourceDown counts two minutes,
+        and may not say so of a store that came back after one."""
         assert self._stores.prometheus is not None and self._metric_source is not None
         try:
             newest = self._stores.prometheus.newest()

@@ -91,6 +91,19 @@ def test_a_state_database_that_was_away_is_asked_about_alerts_again_within_five_
     assert waits["retention"] == 3600
 
 
+def test_a_prometheus_that_came_back_is_not_called_down_for_the_length_of_a_wait(
+    settings: Settings, tmp_path: Path
+) -> None:
+    asked = settings.model_copy(update={"prometheus_url": "http://127.0.0.1:9", "data_dir": tmp_path / "remote"})
+    opened = open_stores(asked)
+    worker = Worker(asked, opened)
+
+    [look] = [loop for loop in worker._loops if loop.name == "metric freshness"]
+
+    assert look.longest_wait_s <= 15, "MetricSourceDown fires after two minutes"
+    opened.close()
+
+
 @pytest.mark.slow
 def test_a_line_that_is_written_can_be_searched_and_a_restart_reads_it_once(
     settings: Settings, stores: OpenStores, tmp_path: Path
