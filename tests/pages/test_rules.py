@@ -143,6 +143,16 @@ def test_the_list_says_how_every_rule_is_the_worst_first(site: Site) -> None:
     assert told["over"].isna()["SlowResponseTime"]
 
 
+def test_what_one_looks_for_first_is_seen_beside_the_menu_without_scrolling() -> None:
+    """Regression: “Look again by” stood beyond the edge of a screen of 1440 pixels, where 1,120 are left for columns."""
+    names = list(listing.COLUMNS)
+    first = names[: names.index("review") + 1]
+
+    assert first == ["state", "rule", "severity", "when", "for", "over", "review"]
+    assert sum(listing.COLUMNS[name]["width"] for name in first) <= 1120
+    assert sum(listing.COLUMNS[name]["width"] for name in ("state", "rule")) <= 310  # a phone's
+
+
 def test_more_viewers_of_the_list_ask_the_state_database_nothing_more(site: Site) -> None:
     site.save(ANNA, ("> 1000", "> 800"), "QueueBacklog")
     with site.stores.state.statements() as first:

@@ -107,15 +107,15 @@ def _episodes(found: pd.DataFrame) -> None:
         }
     )  # fmt: skip
     columns = {
-        "severity": st.column_config.TextColumn("Severity", width=85), "name": st.column_config.TextColumn("Rule", width=140),
-        "about": st.column_config.TextColumn("About", width=170),
-        "fired_at": st.column_config.DatetimeColumn("Fired", format="D MMM HH:mm:ss", width=118),
-        "resolved_at": st.column_config.DatetimeColumn("Resolved", format="D MMM HH:mm:ss", width=118),
-        "lasted": st.column_config.TextColumn("Lasted", width=75),
-        "acked_by": st.column_config.TextColumn("Acknowledged by", width=115),
+        "severity": st.column_config.TextColumn("Severity", width=85), "name": st.column_config.TextColumn("Rule", width=172),
+        "about": st.column_config.TextColumn("About", width=130),
+        "fired_at": st.column_config.DatetimeColumn("Fired", format="D MMM HH:mm:ss", width=115),
+        "resolved_at": st.column_config.DatetimeColumn("Resolved", format="D MMM HH:mm:ss", width=115),
+        "lasted": st.column_config.TextColumn("Lasted", width=65),
+        "acked_by": st.column_config.TextColumn("Acknowledged by", width=108),
         "ack_s": st.column_config.NumberColumn("After (s)", format="%.0f", width=65, help="Seconds from firing"),
         "noise": st.column_config.TextColumn("Judged", width=60), "why": st.column_config.TextColumn("Ended why", width=130),
-        "origin": st.column_config.TextColumn("Told by", width=80),
+        "origin": st.column_config.TextColumn("Told by", width=70),
     }  # fmt: skip
     if len(shown) > MOST_ROWS:
         st.caption(

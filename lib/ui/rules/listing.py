@@ -30,22 +30,23 @@ _LOOKS = {
     "removed": Status.NO_DATA,
 }  # fmt: skip
 _BUDGET_S = 1.5
-_COLUMNS = {
-    "state": st.column_config.TextColumn("State", width=130, help="With how many alerts are open"),
-    "rule": st.column_config.TextColumn("Rule", width=200),
-    "severity": st.column_config.TextColumn("Severity", width=90),
-    "when": st.column_config.TextColumn("When", width=300),
+COLUMNS = {
+    "state": st.column_config.TextColumn("State", width=115, help="With how many alerts are open"),
+    "rule": st.column_config.TextColumn("Rule", width=195),
+    "severity": st.column_config.TextColumn("Severity", width=85),
+    "when": st.column_config.TextColumn("When", width=270),
     "for": st.column_config.TextColumn("For", width=60),
     "over": st.column_config.NumberColumn(
-        f"Held in {SPREAD_DAYS} d", format="percent", width=95,
+        f"Held in {SPREAD_DAYS} d", format="percent", width=85,
         help=f"In how much of the last {SPREAD_DAYS} days its condition held, before “for” is counted. Filled in bit by bit",
     ),
-    "evaluated": st.column_config.DatetimeColumn("Evaluated", format="HH:mm:ss", width=90),
+    "review": st.column_config.TextColumn("Look again by", width=110),
+    "reason": st.column_config.TextColumn("Reason", width=240, help="Why it has no data or cannot be evaluated"),
+    "edited": st.column_config.TextColumn("Edited", width=125, help="Who changed it last, and which version that is"),
+    "evaluated": st.column_config.DatetimeColumn("Evaluated", format="HH:mm:ss", width=85),
     "took": st.column_config.NumberColumn("Took (ms)", format="%.1f", width=85),
-    "edited": st.column_config.TextColumn("Edited", width=170, help="Who changed it last, and which version that is"),
-    "review": st.column_config.TextColumn("Look again by", width=120),
-    "reason": st.column_config.TextColumn("Reason", width=260, help="Why it has no data or cannot be evaluated"),
 }  # fmt: skip
+"""What one looks for first, in a width that a screen of 1440 pixels shows beside the menu; the rest by scrolling."""
 
 
 def listing() -> None:
@@ -71,7 +72,7 @@ def listing() -> None:
     st.caption("Click a row to open the rule.")
     key = f"rules_{hash(tuple(found['rule']))}"
     st.dataframe(
-        found, key=key, hide_index=True, column_config=_COLUMNS, on_select=lambda: _open(key, list(found["rule"])),
+        found, key=key, hide_index=True, column_config=COLUMNS, on_select=lambda: _open(key, list(found["rule"])),
         selection_mode="single-row", height="content" if len(found) <= cards.FEW_ROWS else 700, placeholder=text.NONE,
         alt="Alert rules, the worst first",
     )  # fmt: skip
@@ -93,7 +94,7 @@ def rows(standings: dict[str, Standing], now: dict[str, Now]) -> pd.DataFrame:
     over = _shares({name: rule for name, rule in read.items() if rule is not None and name in seen})
     lines = [_line(one, read[name], now.get(name, Now()), over.get(name), today) for name, one in standings.items()]
     lines.sort(key=lambda line: (ORDER.index(line["_word"]), line["rule"]))
-    frame = pd.DataFrame(lines, columns=[*_COLUMNS, "_word"]).drop(columns="_word")
+    frame = pd.DataFrame(lines, columns=[*COLUMNS, "_word"]).drop(columns="_word")
     frame["evaluated"] = pd.to_datetime(frame["evaluated"], utc=True).dt.tz_convert(clock.display_zone())
     frame["took"], frame["over"] = frame["took"].astype("float64"), frame["over"].astype("float64")
     shown = frame if frame["reason"].str.len().any() else frame.drop(columns="reason")
