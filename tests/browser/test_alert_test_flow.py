@@ -77,6 +77,10 @@ def test_a_course_of_events_is_played_and_its_messages_seen(
 
         drawn = page.frame_locator("iframe[title='The message in Slack']")
         expect(drawn.locator("body")).to_contain_text("[TEST] FIRING")
+        expect(drawn.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+        page.emulate_media(color_scheme="dark")
+        expect(drawn.locator("body")).to_have_css("background-color", "rgb(26, 29, 33)")  # as Slack's own dark theme
+        expect(drawn.locator("code").first).to_have_css("color", "rgb(232, 145, 45)")
 
 
 def test_a_test_is_seen_before_it_is_sent_and_its_receipts_after(

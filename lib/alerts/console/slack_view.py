@@ -31,6 +31,13 @@ code { font: 12px/1.5 Menlo, Consolas, monospace; color: #c01343; background: #f
 pre { font: 12px/1.5 Menlo, Consolas, monospace; background: #f6f6f6; border: 1px solid #ddd; border-radius: 4px; padding: 8px;
       margin: 4px 0; white-space: pre-wrap; }
 .link { color: #1264a3; text-decoration: underline; }
+:root { color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  body { color: #d1d2d3; background: #1a1d21; }
+  .app { background: #35373b; } .small { color: #ababad; } .link { color: #1d9bd1; }
+  code { color: #e8912d; background: #222529; border-color: #35373b; }
+  pre { background: #222529; border-color: #35373b; }
+}
 """
 
 

@@ -20,17 +20,16 @@ from lib.ui.runtime import current
 from lib.ui.severity import LOOKS, Status, look
 
 LOOK_S = 1.0
-FEW = 8
 _PHASES = {
     Phase.ON: (LOOKS[Status.MAINTENANCE], "Something is wrong on purpose"),
     Phase.ENDING: (LOOKS[Status.INFO], "Switched off: its alerts have to end"),
     Phase.OVER: (LOOKS[Status.OK], "Over"),
 }
 COLUMNS = {
-    "at": st.column_config.TextColumn("Time", width=110),
-    "after": st.column_config.TextColumn("After", width=90, help="Minutes:seconds since the drill began"),
-    "channel": st.column_config.TextColumn("Channel", width=90),
-    "what": st.column_config.TextColumn("What", width="large"),
+    "at": st.column_config.TextColumn("Time", width=72),
+    "after": st.column_config.TextColumn("After", width=64, help="Minutes:seconds since the drill began"),
+    "what": st.column_config.TextColumn("What", width=560),
+    "channel": st.column_config.TextColumn("Channel", width=80),
 }
 
 
@@ -155,4 +154,4 @@ def _line(of: Drill) -> None:
             "what": [text.visible(one.what) for one in lines],
         }
     )
-    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS, height=320 if len(lines) > FEW else None)
+    cards.table(frame, key="drill_line", topic="drill", columns=COLUMNS)

@@ -31,7 +31,8 @@ def slack(rendered: Rendered, key: str) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.caption("About as Slack draws it; a link shows its address to the pointer")
-        sandbox(slack_view.drawn(rendered.body), title="The message in Slack", key=f"{key}_drawn", height=440)
+        sandbox(slack_view.drawn(rendered.body), title="The message in Slack", key=f"{key}_drawn", height=440,
+                follows=True)  # fmt: skip
     with right:
         st.caption(f"Exactly what leaves: {text.size(len(rendered.body))} of JSON, drawn over several lines")
         st.code(text.visible(rendered.preview), language="json", wrap_lines=True, height=440)

@@ -49,8 +49,10 @@ def _button(title: str, notices: Sequence[Notice], channels: tuple[str, ...], ke
             st.caption("Choose a channel that is set up.")
         else:
             names = " and ".join(desk.TITLES[name] for name in channels)
+            counted = min(len(notices), pace.PER_MINUTE)
+            these = f", and these count as {counted}" if counted > 1 else ""
             st.caption(
-                f"Goes to {names}, marked [TEST]. At most {pace.PER_MINUTE} tests a minute; each is kept in the audit."
+                f"Goes to {names}, marked [TEST]. At most {pace.PER_MINUTE} tests a minute{these}; kept in the audit."
             )
 
 

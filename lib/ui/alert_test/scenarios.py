@@ -53,7 +53,7 @@ def _table(steps: list[Step]) -> None:
             "message": [text.visible(scenario.headline(one)) for one in steps],
         }
     )
-    cards.table(frame, key="scenario", topic="scenario", columns=COLUMNS, height=420)
+    cards.table(frame, key="scenario", topic="scenario", columns=COLUMNS)
 
 
 def _messages(title: str, steps: list[Step]) -> None:

@@ -180,6 +180,8 @@ def test_more_messages_than_the_limit_may_go_at_once_where_none_went_before(worl
     assert len(world.send(messages=6, channels=("slack",)).ids["slack"]) == 6
     with pytest.raises(TooSoon):
         world.send()
+    assert desk.wait_s(world.state, ANN, world.now, 6) > 55  # the button says so, too
+    assert desk.wait_s(world.state, ANN, world.now + timedelta(seconds=61), 6) == 0
 
 
 def test_each_test_is_in_the_audit_with_its_channels(world: World) -> None:
