@@ -141,6 +141,15 @@ def headline(notice: Notice) -> str:
     return f"{TEST_MARK} {told}" if notice.test else told
 
 
+def in_short(notice: Notice) -> str:
+    """The headline and, of a single alert, what is wrong: all that a locked phone shows."""
+    about = (*notice.firing, *notice.resolved)
+    if len(about) != 1 or notice.firing_total + notice.resolved_total != 1:
+        return headline(notice)
+    told = line(summary(about[0]) or description(about[0]), 160)
+    return f"{headline(notice)}: {told}" if told else headline(notice)
+
+
 def footers(notice: Notice, shown: int) -> list[str]:
     """What else is to be said: alerts not listed, alerts held back, the key that marks a second copy as one."""
     hidden = notice.firing_total + notice.resolved_total - shown

@@ -31,7 +31,7 @@ def test_one_mail_reaches_every_recipient_with_both_parts() -> None:
     [(recipients, message)] = box.taken
     assert (receipt.code, list(receipt.later)) == (250, [])
     assert recipients == list(TO)
-    assert message["Subject"] == "🚨 FIRING: HighErrorRate (critical)"
+    assert message["Subject"] == "🚨 FIRING: HighErrorRate (critical): 7.3% of requests fail"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
 
 

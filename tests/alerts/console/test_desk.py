@@ -106,7 +106,10 @@ def test_the_golden_slack_message_of_a_test_with_hostile_text(world: World) -> N
     [request] = world.slack.requests
     told = json.loads(request.body)
     text = json.dumps(told, ensure_ascii=False)
-    assert told["text"] == "🚨 [TEST] FIRING: QueueBacklog (critical)"
+    assert told["text"] == (
+        "🚨 [TEST] FIRING: QueueBacklog (critical): &lt;!channel&gt; &lt;@U1&gt; &lt;http://evil|ok&gt; ˋˋˋ ∗b∗ "
+        "&lt;script&gt;alert(1)&lt;/script&gt; Bcc: x@evil.example"
+    )
     assert told["blocks"][0]["text"]["text"] == "🚨 *[TEST] FIRING* `QueueBacklog`"
     assert (told["link_names"], told["unfurl_links"], told["attachments"][0]["color"]) == (0, False, "danger")
     assert "*Value* `1,234 (limit &gt; 1,000)`" in text
@@ -124,7 +127,8 @@ def test_the_golden_mail_of_a_test_with_hostile_text(world: World) -> None:
     assert html is not None and text is not None
     assert (recipients, message["Subject"], message["Bcc"]) == (
         ["ops@example.com"],
-        "🚨 [TEST] FIRING: QueueBacklog (critical)",
+        "🚨 [TEST] FIRING: QueueBacklog (critical): <!channel> <@U1> <http://evil|ok> ``` *b* <script>alert(1)</script> "
+        "Bcc: x@evil.example",
         None,
     )
     assert "<script>" not in html.get_content()

@@ -144,7 +144,7 @@ class EmailChannel:
         """Headers hold only addresses of the settings and one cleaned line."""
         domain = self._server.sender.rpartition("@")[2]
         message = EmailMessage(policy=_POLICY)
-        message["Subject"] = words.line(f"{words.sign(notice)} {words.headline(notice)}", 200)
+        message["Subject"] = words.line(f"{words.sign(notice)} {words.in_short(notice)}", 240)
         message["From"] = Address("Halo Ops alerts", addr_spec=self._server.sender)
         message["To"] = [Address(addr_spec=one) for one in self._server.to]
         message["Date"] = format_datetime(notice.at)

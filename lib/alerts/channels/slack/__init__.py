@@ -66,7 +66,7 @@ class SlackChannel:
             {"type": "context", "elements": [_text(_plain(" · ".join(words.footers(notice, len(shown)))))]},
         ]
         return {
-            "text": _plain(f"{sign} {words.headline(notice)}"),
+            "text": _plain(f"{sign} {words.in_short(notice)}"),
             "mrkdwn": False,
             "link_names": 0,
             "unfurl_links": False,
