@@ -6,6 +6,7 @@ One value per step of a day would hide nearly every short crossing: a chart with
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lib.errors import QueryError
 from lib.metrics.base import Labels, Result
 from lib.signals.base import evenly, metric_step
 from lib.stores import Stores
@@ -21,6 +23,9 @@ from lib.window import STEPS, Window
 
 MOST_LOOKS, MOST_VALUES = 10_000, 200_000
 """Moments that a store is asked about at once, and values of all series together: some megabytes from a server."""
+
+BUDGET_S = 3.0
+"""What all looks may cost a server that others ask, too: judged by how long the few points before took."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,16 +50,20 @@ class Looks:
 def looks(stores: Stores, window: Window, expression: str, operator: str = "", limit: float = math.nan) -> Looks:
     """The expression over the window, looked at every 15 seconds where the store can bear it, else less often.
 
-    `operator` and `limit` say what is near to firing; without them that is the highest. Raises QueryError, SourceError.
+    `operator` and `limit` say what is near to firing; without them that is the highest. What can be asked once a step only
+    is looked at so often. Raises QueryError, SourceError.
     """
     step, shown = metric_step(window), evenly(window)
+    began = time.perf_counter()
     found = stores.metrics.range(expression, shown, step)
-    look = _apart(shown, step, max(len(found.labels), 1))
-    times = step // look
-    index = found.index
-    if times > 1:
-        found = stores.metrics.range(expression, shown, look)
-    seen = _by_step(found, times)
+    index, per_point_s = found.index, (time.perf_counter() - began) / found.ts_ms.size
+    most = MOST_VALUES / max(len(found.labels), 1)
+    look = _apart(shown, step, min(most, BUDGET_S / per_point_s) if stores.remote else most)
+    try:
+        found = stores.metrics.range(expression, shown, look) if look < step else found
+    except QueryError:  # too much for the store, or a moment between with an error of its own
+        look = step
+    seen = _by_step(found, step // look)
     near = nearness(seen, operator, limit)
     best = np.take_along_axis(seen, near.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
     furthest = near.max(axis=(1, 2), initial=-np.inf)
@@ -63,9 +72,9 @@ def looks(stores: Stores, window: Window, expression: str, operator: str = "", l
     return Looks(found.labels, index, best, order, look, step, found.warnings)
 
 
-def _apart(window: Window, step: timedelta, series: int) -> timedelta:
-    """The shortest time between two looks that a store can bear and that the step is a multiple of."""
-    least = window.length / min(MOST_LOOKS, max(MOST_VALUES // series, 1))
+def _apart(window: Window, step: timedelta, most: float) -> timedelta:
+    """The shortest time between at most so many looks that the step is a multiple of."""
+    least = window.length / max(min(most, MOST_LOOKS), 1)
     return next((one for one in STEPS if one >= least and one < step and not step % one), step)
 
 

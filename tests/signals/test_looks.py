@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from lib.errors import QueryError
 from lib.metrics.base import epoch_ms
 from lib.metrics.duckdb import DuckMetrics
 from lib.metrics.ingest import Samples
@@ -80,6 +81,21 @@ def test_a_step_without_a_sample_is_a_gap_and_nothing_is_no_series(stores: Store
 
     assert np.isnan(week.values[:, 0]).all() and not np.isnan(week.values[:, -1]).any()
     assert (none.order, none.values.shape) == ([], (0, len(none.index)))
+
+
+def test_a_moment_with_an_error_between_two_points_leaves_one_look_a_step(stores: Stores) -> None:
+    assert isinstance(stores.metrics, DuckMetrics)
+    labels = tuple({"__name__": "twice", "side": side} for side in "ab")
+    at = np.full(2, epoch_ms(END - timedelta(hours=2)) + 30_000, dtype=np.int64)
+    samples = Samples(labels, np.arange(2, dtype=np.int32), at, np.ones(2))
+    stores.metrics.append(samples, live=False)  # both sides are there for five minutes, between two points of a day
+    expression = 'queue_size{queue_name="high"} * on () group_left () twice or queue_size{queue_name="high"}'
+
+    with pytest.raises(QueryError):
+        stores.metrics.instant(expression, END - timedelta(hours=2) + timedelta(minutes=1))
+    found = looks(stores, Window.last(DAY, END), expression, ">", 1.0)
+
+    assert (found.look, len(found.labels)) == (found.step, 1)
 
 
 def test_how_often_a_condition_held_sees_a_minute_of_a_week(stores: Stores) -> None:

@@ -46,7 +46,7 @@ def measured(blanks: Sentence, severity: str, name: str) -> None:
     live_chart(figure, key="rule_chart", height=300, alt=_alt(found, blanks), rules=(name,), named=(name,))
     if (found["series"] or 0) > MOST_LINES:
         st.caption(f"{MOST_LINES} of {text.number(found['series'])} series, those that came nearest to the limit.")
-    if found["look_s"] < found["step_s"]:
+    if found["step_s"] > INTERVAL_S:
         st.caption(_looked(found, operator))
     for warning in found["warnings"][:2]:
         st.caption(f":orange-badge[◆ Note] {text.esc_md(warning)}")
@@ -59,6 +59,8 @@ def _looked(found: dict[str, Any], operator: str) -> str:
     """How the chart came to its points, which are fewer than the rule's evaluations."""
     step, look = text.span(found["step_s"]), text.span(found["look_s"])
     said = f"Each point is the {_WORST.get(operator, 'highest')} value in {step}, looked at every {look}"
+    if found["look_s"] == found["step_s"]:
+        said = f"One look every {step}"
     seldom = found["look_s"] > INTERVAL_S
     return f"{said}: shorter crossings may be missing, a replay sees them." if seldom else f"{said}."
 
