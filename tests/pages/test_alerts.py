@@ -260,7 +260,8 @@ def test_what_a_channel_was_told_of_the_time_before_is_not_taken_for_this_time(d
     earlier.episode, earlier.suppressed = one.id + 100, 1
     held = "told less than 5 min ago; told again at 02:19:00 UTC if it still fires"
     put(state, [earlier, line(one, now - timedelta(minutes=1), "cooldown", held, "slack"),
-                line(one, now - timedelta(minutes=1), "sent", "accepted with 250", "email")])  # fmt: skip
+                line(one, now - timedelta(minutes=1), "sent", "accepted with 250", "email"),
+                line(one, now - timedelta(minutes=1), "silenced", "silenced by nadia until 12:00:00 UTC", "webhook")])  # fmt: skip
 
     board, whole = said(drawn()), said(drawn(alert=one.fingerprint))
 
@@ -268,8 +269,10 @@ def test_what_a_channel_was_told_of_the_time_before_is_not_taken_for_this_time(d
     assert "\ntold: slack" not in board
     assert ", the time before · held back once since" in whole
     assert "In short: email was told at" in whole
-    assert "slack was not told yet." in whole
+    assert "slack was not told yet, webhook was not told yet." in whole
     assert "cooldown: told less than 5 min ago; told again at" in whole
+    assert "silenced by nadia" in whole
+    assert "silenced: silenced" not in whole
 
 
 def test_a_link_opens_one_alert_with_its_whole_time_line(drawn: Drawn, state: State) -> None:

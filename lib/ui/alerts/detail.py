@@ -120,7 +120,8 @@ def _when(row: Any, alert_id: int) -> str:
 
 def _newest(row: Any, due: datetime | None) -> str:
     again = f"; next try at {clock.local(due):%H:%M:%S}" if row.kind == Told.RETRY and due else ""
-    return f"{row.kind.replace('_', ' ')}: {words.on_clock(row.words, row.at)}{again}"
+    kind, said = row.kind.replace("_", " "), words.on_clock(row.words, row.at)
+    return f"{said if said.startswith(kind) else f'{kind}: {said}'}{again}"
 
 
 def _labels(alert: Any) -> None:
