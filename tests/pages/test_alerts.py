@@ -359,6 +359,23 @@ def test_a_pushed_alert_is_said_in_words_on_its_own_page_and_on_the_first_one(dr
     assert "– · firing" not in said(first)
 
 
+def test_what_a_pushed_alert_says_is_no_empty_card(drawn: Drawn, state: State) -> None:
+    """Regression: its only sentence stands in the head, and the card beside “What to do” was empty."""
+    said_once = "Deploy 17 failed: exit code 1"
+    one = alert(
+        "DeployFailed",
+        moment() - timedelta(minutes=3),
+        origin="api",
+        value=None,
+        annotations={"description": said_once},
+    )
+    put(state, [one])
+
+    page = drawn(alert=one.fingerprint)
+
+    assert [block.value for block in page.text].count(said_once) == 2
+
+
 def test_a_pushed_alert_is_resolved_by_hand_an_evaluated_one_is_not_offered_it(drawn: Drawn, state: State) -> None:
     rows = bad_night(state, moment())
     evaluated = drawn(alert=rows["errors"].fingerprint)

@@ -83,12 +83,13 @@ def _state_badge(alert: Any) -> str:
 
 
 def _measures(alert: Any, found: pd.DataFrame, limit: dict[str, Any]) -> None:
-    description = alert.annotations.get("description", "")
-    if description and description != words.about(alert):  # else it stands above
+    description, details = alert.annotations.get("description", ""), alert.annotations.get("details")
+    stands_above = description == words.about(alert)
+    if description and not (stands_above and (limit or details)):
         st.text(text.visible(description))
     if limit:
         chart.of_alerts(alert.name, found.head(1), limit, key="alert_chart", height=230)
-    elif details := alert.annotations.get("details"):
+    elif details:
         st.code(text.visible(details), language=None, wrap_lines=True)
     elif not description:
         st.caption("No rule here measures this alert: it was told by somebody else, or its rule is gone.")
