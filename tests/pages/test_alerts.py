@@ -19,7 +19,7 @@ from lib.state.database import State
 from lib.ui import cache, identity, runtime
 from lib.ui.alerts import asked
 from lib.ui.pages import entry
-from tests.alerts.seeded import alert, line, put, rule, told
+from tests.alerts.seeded import alert, channel, line, put, rule, told, waiting
 from tests.alerts.worlds import bad_night
 from tests.seed import RULES
 
@@ -273,6 +273,24 @@ def test_what_a_channel_was_told_of_the_time_before_is_not_taken_for_this_time(d
     assert "cooldown: told less than 5 min ago; told again at" in whole
     assert "silenced by nadia" in whole
     assert "silenced: silenced" not in whole
+
+
+def test_a_channel_that_is_tried_again_says_when_on_the_alert_and_in_the_header(drawn: Drawn, state: State) -> None:
+    now = moment()
+    one = alert("QueueBacklog", now - timedelta(minutes=3))
+    [one.id] = put(state, [one])
+    again, due = "not accepted, tried again: HTTP 429: slow down", now + timedelta(seconds=20)
+    put(state, [line(one, now, "retry", again, "slack"), waiting("k", "slack", now, due_at=due),
+                channel("slack", failing_since=now, failing_why="HTTP 429: slow down", hold_until=due)])  # fmt: skip
+
+    page = drawn(alert=one.fingerprint)
+
+    assert f"retry: {again}; next try at {due:%H:%M:%S}" in said(page)
+    [channels] = [frame.value for frame in page.dataframe if "next try" in frame.value.columns]
+    assert channels.to_dict("records")[0] | {"last told": None, "status": ""} == {
+        "channel": "slack", "status": "", "last told": None, "waiting": 1, "next try": f"{due:%H:%M:%S}",
+        "why": "HTTP 429: slow down",
+    }  # fmt: skip
 
 
 def test_a_link_opens_one_alert_with_its_whole_time_line(drawn: Drawn, state: State) -> None:
