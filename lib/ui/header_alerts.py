@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from lib.alerts.delivery.condition import ChannelStatus
@@ -18,6 +17,7 @@ from lib.ui.severity import LOOKS, Status, look
 
 TITLE, ICON = "Halo Ops", "🩺"
 _MOST_SHOWN = 99
+_TROUBLE = {Status.CRITICAL: "broken", Status.WARNING: "fails"}
 _QUIET = {
     Status.NO_DATA: "Alerts unknown", Status.WARNING: "No alert, as far as judged", Status.OK: "No alert",
 }  # fmt: skip
@@ -124,22 +124,23 @@ def _channels() -> None:
     status, words = standing(found, clock.now())
     shape = look(status)
     with st.popover(f":{shape.badge}[{shape.glyph} {text.esc_md(words)}]", type="tertiary", key="channels"):
-        zone = clock.display_zone()
-        rows = [
-            {
-                "channel": one.name, "status": look(condition(one)).label,
-                "last told": pd.Timestamp(one.last_success).tz_convert(zone) if one.last_success else pd.NaT,
-                "waiting": one.waiting, "next try": _next_try(one), "why": text.visible(one.broken_why or one.failing_why),
-            }
-            for one in found
-        ]  # fmt: skip
-        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        for one in found:
+            _channel(one)
 
 
-def _next_try(channel: ChannelStatus) -> str:
-    """The time of day, while tries fail."""
-    due = channel.next_try
-    return f"{clock.local(due):%H:%M:%S}" if due and channel.failing_since is not None else ""
+def _channel(channel: ChannelStatus) -> None:
+    """When somebody was told there, and while it fails: how many notices wait, until when, and why; never cut off."""
+    status = condition(channel)
+    said = [f"told {clock.stamp(channel.last_success)}" if channel.last_success else "nobody told yet"]
+    if status in _TROUBLE:
+        said.append(_TROUBLE[status])
+        said += [f"{text.number(channel.waiting)} waiting"] if channel.waiting else []
+        said += [f"next try {clock.local(channel.next_try):%H:%M:%S}"] if channel.next_try else []
+    shape = look(status)
+    name = f":{shape.badge}[{shape.glyph}] **{text.esc_md(channel.name)}**"
+    st.markdown(" · ".join([name, *map(text.esc_md, said)]))
+    if why := channel.broken_why or channel.failing_why:
+        st.text(text.visible(why))
 
 
 def condition(channel: ChannelStatus) -> Status:
@@ -153,8 +154,8 @@ def condition(channel: ChannelStatus) -> Status:
 
 def standing(found: Sequence[ChannelStatus], moment: datetime) -> tuple[Status, str]:
     """All channels in a word: "slack broken", "email fails", "Told 12 min ago"."""
-    for status, word in ((Status.CRITICAL, "broken"), (Status.WARNING, "fails")):
+    for status, word in _TROUBLE.items():
         if names := [one.name for one in found if condition(one) is status]:
-            return status, f"{', '.join(names)} {word}"
+            return status, f"{', '.join(names)} {'fail' if word == 'fails' and len(names) > 1 else word}"
     newest = max((one.last_success for one in found if one.last_success), default=None)
     return (Status.NO_DATA, "Nobody told yet") if newest is None else (Status.OK, f"Told {text.age(newest, moment)}")

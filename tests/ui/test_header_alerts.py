@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,7 @@ NEW = ChannelStatus("fresh")
     [
         ((WELL, NEW), (Status.OK, "Told 12 min ago")),
         ((WELL, FAILING), (Status.WARNING, "webhook fails")),
+        ((FAILING, replace(FAILING, name="slack")), (Status.WARNING, "webhook, slack fail")),
         ((WELL, FAILING, BROKEN), (Status.CRITICAL, "email broken")),
         ((NEW,), (Status.NO_DATA, "Nobody told yet")),
     ],
