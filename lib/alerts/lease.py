@@ -7,6 +7,7 @@ transaction of the holder asks `check` first: whoever lost the lease without kno
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -27,6 +28,7 @@ from lib.state.database import State
 NAME = "alerts"
 TTL_S = 10.0
 RENEW_S = 2.0
+_log = logging.getLogger(__name__)
 _FREE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -94,9 +96,13 @@ class Lease:
                     token = self._turn(session, began)
             except IntegrityError:  # two began at the same time on an empty table
                 token = 0
-            self._token = token
+            before, self._token = self._token, token
             if token:
                 self._renewed = began
+        if token and token != before:
+            _log.info("this process evaluates and sends from now on (lease %s, token %d)", self._name, token)
+        elif before and not token:
+            _log.warning("another process evaluates and sends now: %s", self.told_holder)
         return bool(token)
 
     def _turn(self, session: Session, now: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -61,6 +62,25 @@ def test_the_first_holds_it_and_a_second_waits_until_the_row_stood_still_for_its
     assert (two.token, two.told_holder) == (2, "two")
     assert not one.renew()
     assert one.told_holder == "two"
+
+
+def test_the_log_of_each_process_says_when_it_takes_over_and_when_it_lost_it(
+    state: State, clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = clocks.lease(state, "one"), clocks.lease(state, "two")
+    with caplog.at_level(logging.INFO, "lib.alerts.lease"):
+        for _ in range(3):
+            one.renew()
+            two.renew()
+        clocks.passes(10.1)
+        two.renew()
+        one.renew()
+
+    assert [line.getMessage() for line in caplog.records] == [
+        "this process evaluates and sends from now on (lease alerts, token 1)",
+        "this process evaluates and sends from now on (lease alerts, token 2)",
+        "another process evaluates and sends now: two",
+    ]
 
 
 def test_a_clock_that_jumps_neither_takes_nor_loses_it(state: State, clocks: Clocks) -> None:
