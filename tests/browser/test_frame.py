@@ -132,3 +132,15 @@ def test_the_header_says_what_is_wrong_with_collection(wall: str, visit: Visit) 
     expect(header).to_contain_text("2.4 MiB lost ◆ 3 lines unread")
     expect(header).to_contain_text("the old file is metrics.duckdb.corrupt-x")
     expect(header).to_contain_text("Europe/Berlin")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_runbook_link_of_an_alert_leads_to_its_own_part(dashboard: str, page: Page, width: int) -> None:
+    """Regression: the parts had other names than the links, so that every link ended at the top of the page."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{dashboard}/runbooks#channelbroken")
+    expect(page.get_by_role("heading", name="ChannelBroken")).to_be_in_viewport()
+
+    page.goto(f"{dashboard}/runbooks")
+    page.get_by_role("link", name="QueueBacklog", exact=True).click()
+    expect(page.get_by_role("heading", name="QueueBacklog")).to_be_in_viewport()
