@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.alerts.rulebook import Rulebook
 from lib.identity.roles import Actor, Role, Via
 from lib.settings import Settings
 from lib.state.database import sqlite_url
@@ -33,7 +34,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppTest]:
         fill(stores)
         state = open_state(sqlite_url(folder / "people.sqlite"))
         settings = Settings(data_dir=folder, rules_file=RULES)
-        runtime.install(runtime.Runtime(settings, stores, lambda: None, state))
+        rules = Rulebook([RULES], state=state)
+        runtime.install(runtime.Runtime(settings, stores, lambda: None, state, rulebook=rules))
         test = AppTest.from_file(SHELL, default_timeout=60)
         test.query_params["range"] = f"{HOUR.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
         test.query_params["expr"] = "queue_size"
