@@ -147,7 +147,7 @@ def in_short(notice: Notice) -> str:
     if len(about) != 1 or notice.firing_total + notice.resolved_total != 1:
         return headline(notice)
     told = line(summary(about[0]) or description(about[0]), 160)
-    return f"{headline(notice)}: {told}" if told else headline(notice)
+    return f"{headline(notice)}{':' if notice.firing else ', it was:'} {told}" if told else headline(notice)
 
 
 def footers(notice: Notice, shown: int) -> list[str]:

@@ -72,7 +72,7 @@ def test_a_fault_reaches_all_three_and_its_end_too(state: State, server: FaultSe
     texts = [json.loads(request.body)["text"] for request in server.seen("/slack")]
     assert texts == [
         "🚨 FIRING: HighErrorRate (critical): 7.3% fail",
-        "✅ RESOLVED after 12 min: HighErrorRate (critical): 7.3% fail",
+        "✅ RESOLVED after 12 min: HighErrorRate (critical), it was: 7.3% fail",
     ]
     assert [json.loads(request.body)["status"] for request in server.seen("/hook")] == ["firing", "resolved"]
     assert [str(mail["Subject"]) for _, mail in box.taken] == texts
