@@ -7,7 +7,8 @@ import streamlit as st
 _COMPONENT = st.components.v2.component(
     "anchored",
     js="""export default function ({ parentElement }) {
-      const wanted = decodeURIComponent(location.hash.slice(1));
+      let wanted = "";
+      try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* no part has such a name */ }
       if (!wanted || parentElement.dataset.went) return;
       parentElement.dataset.went = "1";
       let left = 30;  // what stands above is drawn bit by bit: the browser itself goes there once, and too early

@@ -133,10 +133,12 @@ def test_an_item_that_was_ticked_before_anything_was_collected_says_so_and_shows
     assert "now:" in lines[0] and r"\[evil\]" in lines[0]
 
 
-def test_a_viewer_sees_all_of_it_and_may_not_edit(drawn: Drawn) -> None:
+def test_a_viewer_sees_all_of_it_and_may_neither_tick_nor_edit(drawn: Drawn) -> None:
     page = drawn(VERA)
 
-    assert row(page)["title"] == TITLE
+    assert (row(page)["title"], row(page)["open"]) == (TITLE, False)
+    assert "Needs the role operator; you act as viewer." in said(page)
+    assert not page.get("menu_button") and drawn(BORIS).get("menu_button")
     assert "Edit" not in {option for control in page.button_group for option in control.options}
 
 

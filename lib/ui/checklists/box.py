@@ -9,8 +9,10 @@ from typing import Any
 import streamlit as st
 
 from lib.checklists.model import ItemState, Run, RunItem
+from lib.identity.roles import Action
 from lib.ui import text
 from lib.ui.checklists import acts, book, words
+from lib.ui.identity import lacking
 
 HERE = Path(__file__).parent
 ADDRESS = "/api/checklists"
@@ -31,8 +33,10 @@ _WATCH = st.components.v2.component(
 def box(run: Run, one: RunItem, now: datetime) -> None:
     """The box, the title, when it is due and who did it. After a click the fragment that it is in is drawn anew."""
     what = acts.UNDO if one.state is ItemState.DONE else acts.TICK
+    shown = row(run, one, now)
+    shown["open"] = shown["open"] and not lacking(Action.TICK)
     _BOX(
-        data={"row": row(run, one, now), "address": f"{ADDRESS}/{run.id}/{one.item.key}"},
+        data={"row": shown, "address": f"{ADDRESS}/{run.id}/{one.item.key}"},
         key=f"tick_{run.id}_{one.item.key}",
         on_changed_change=_drawn_anew,
         on_asked_change=lambda: acts.intend(what, run.id, one.item.key, one.seen),

@@ -8,9 +8,11 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from lib.checklists.model import Evidence, ItemState, Run, RunItem, RunState
+from lib.identity.roles import Action
 from lib.ui import clock, text, time_range
 from lib.ui.checklists import acts, book, box, words
 from lib.ui.checklists.words import RUNS
+from lib.ui.identity import lacking
 from lib.ui.links import link_over
 from lib.ui.pages import PAGES, entry
 from lib.ui.panel import collect, panel
@@ -61,6 +63,8 @@ def _head(run: Run, items: list[RunItem], now: datetime) -> None:
         if late and not over:
             st.markdown(f":red-badge[▲ {late} overdue]", width="content")
         _signed(run, now)
+    if not over and (lacks := lacking(Action.TICK)):
+        st.caption(lacks)
     st.progress(run.settled / run.total if run.total else 0.0, f"{run.settled}/{run.total}" + _left(run, over))
 
 
@@ -76,10 +80,10 @@ def _signed(run: Run, now: datetime) -> None:
         told = f"signed off by {text.esc_md(run.signed_by)} {words.when(run.signed_at, run.zone, now)}"
         st.markdown(f":green-badge[✓ Signed] {told}", width="content")
         if not book.is_over(run, now):
-            st.button(acts.WITHDRAW, key="withdraw", type="tertiary",
+            st.button(acts.WITHDRAW, key="withdraw", type="tertiary", disabled=bool(lacking(Action.SIGN_OFF)),
                       on_click=acts.intend, args=(acts.WITHDRAW, run.id, "", 0))  # fmt: skip
     elif run.settled == run.total:
-        st.button(acts.SIGN, key="sign_off", type="primary", icon=":material/draw:",
+        st.button(acts.SIGN, key="sign_off", type="primary", icon=":material/draw:", disabled=bool(lacking(Action.SIGN_OFF)),
                   on_click=acts.intend, args=(acts.SIGN, run.id, "", 0))  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def _item(run: Run, one: RunItem, now: datetime) -> None:
     collect(one.item.title, book.asked(run, one))
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"check_line_{one.item.key}"):
         box.box(run, one, now)
-        if not (book.is_over(run, now) or run.signed_by):
+        if not (book.is_over(run, now) or run.signed_by or lacking(Action.TICK)):
             _menu(run, one)
     _evidence_line(run, one, evidence, now)
     if one.notes:
