@@ -226,7 +226,7 @@ def test_no_page_and_no_export_shows_a_secret(leaked: Leaked) -> None:
     until_after_now = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}/{now + timedelta(minutes=2):%Y-%m-%dT%H:%M}"
     cache.forget()
     try:
-        runtime.install(runtime.Runtime(settings, opened.stores, lambda: None))
+        runtime.install(runtime.Runtime(settings, opened.stores, lambda: None, rulebook=opened.rulebook))
         shown: dict[str, bytes] = {}
         for page in PAGES:
             test = AppTest.from_file(SHELL, default_timeout=60)

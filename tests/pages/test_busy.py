@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.alerts.rulebook import Rulebook
 from lib.logs.duckdb import DuckLogs
 from lib.metrics.duckdb import DuckMetrics
 from lib.settings import Settings
@@ -37,7 +38,8 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 def page(seeded: Stores, tmp_path: Path) -> Iterator[AppTest]:
     """The frame over the seeded hour, before a page was chosen."""
     cache.forget()
-    runtime.install(runtime.Runtime(Settings(data_dir=tmp_path, rules_file=RULES), seeded, lambda: None))
+    settings = Settings(data_dir=tmp_path, rules_file=RULES, own_rules_file=None)
+    runtime.install(runtime.Runtime(settings, seeded, lambda: None, rulebook=Rulebook([RULES])))
     test = AppTest.from_file(SHELL, default_timeout=30)
     test.query_params["range"] = f"{HOUR.start:%Y-%m-%dT%H:%M}/{NOW:%Y-%m-%dT%H:%M}"
     test.query_params["zone"] = "UTC"
