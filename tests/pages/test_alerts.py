@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import select
@@ -14,6 +15,9 @@ from streamlit.testing.v1 import AppTest
 from lib import wiring
 from lib.alerts.tables import AlertRow, SilenceRow
 from lib.identity.roles import Actor, Role, Via
+from lib.metrics.base import epoch_ms
+from lib.metrics.duckdb import DuckMetrics
+from lib.metrics.ingest import Samples
 from lib.settings import Settings
 from lib.state.database import State
 from lib.ui import cache, identity, runtime
@@ -447,6 +451,19 @@ def test_a_rule_that_never_fired_says_what_it_measured(drawn: Drawn, state: Stat
 
     assert "It never fired in this range" in words
     assert "fires at > 90 %" in words
+
+
+def test_a_rule_whose_every_value_is_infinite_says_so(drawn: Drawn, opened: wiring.OpenStores) -> None:
+    put(opened.state, [rule("DBConnectionPoolExhausted", moment())])
+    ts_ms = epoch_ms(moment()) - 15_000 * np.arange(40, dtype=np.int64)[::-1]
+    labels = tuple({"__name__": f"db_connections_{name}", "instance": "a:3000"} for name in ("active", "max"))
+    series, values = np.repeat(np.arange(2, dtype=np.int32), 40), np.repeat([3.0, 0.0], 40)
+    assert isinstance(opened.metrics, DuckMetrics)
+    opened.metrics.append(Samples(labels, series, np.tile(ts_ms, 2), values))
+
+    words = said(drawn(show="Rules", rule="DBConnectionPoolExhausted"))
+
+    assert "Lately inf %" in words and "fires at > 90 %" in words
 
 
 def test_a_filter_that_hides_all_says_so(drawn: Drawn, state: State) -> None:

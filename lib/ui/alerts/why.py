@@ -181,7 +181,7 @@ def _measured(name: str, limit: dict[str, Any]) -> list[str]:
         return [f"It fires at {text.esc_md(words.limited(limit))}, but there was no sample of it in this range."]
     values, unit = frame.to_numpy(), str(limit["unit"])
     near = nearness(values, str(limit["operator"]), float(limit["value"]))
-    last = int(np.flatnonzero(np.isfinite(near).any(axis=1))[-1])
+    last = int(np.flatnonzero(~np.isnan(values).all(axis=1))[-1])
     row, column = np.unravel_index(near.argmax(), near.shape)
     lately, most = (
         words.measured(float(one), unit) for one in (values[last, near[last].argmax()], values[row, column])
