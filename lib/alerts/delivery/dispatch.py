@@ -253,9 +253,7 @@ class _Round:
     def _reconcile_rest(self, row: OutboxRow, by_key: Mapping[str, Wanted], groups: Mapping[str, Group]) -> None:
         """Drops what would be the last word to single recipients and no longer so: all of them hear what comes next."""
         for cover in rest_in(row.notice):
-            facts = groups[cover.key].facts if cover.key in groups else ()
-            firing = {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
-            if cover.key in by_key or not firing >= cover.firing.keys():
+            if cover.key in by_key or not _firing([cover], groups) >= cover.firing.keys():
                 row.state = SUPERSEDED
                 return
 
@@ -263,17 +261,16 @@ class _Round:
         """Whether it may have arrived and told of what has ended since: it is sent again, so that the end can follow."""
         if row.code != 0 or not row.attempts:
             return False
-        facts = [fact for one in covers if one.key in groups for fact in groups[one.key].facts]
-        firing = {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
         told = {fp for one in covers for fp in one.firing}
-        return bool(told - firing) and not told & self._muted.keys()
+        return bool(told - _firing(covers, groups)) and not told & self._muted.keys()
 
     def _tell_dropped(
         self, channel: str, dropped: Sequence[OutboxRow], by_key: Mapping[str, Wanted], groups: Mapping[str, Group]
     ) -> None:
-        firing = {
-            fact.alert.id for group in groups.values() for fact in group.facts if dropped and fact.alert.state is AlertState.FIRING
-        }  # fmt: skip
+        if not dropped:
+            return  # the usual case: ten thousand alerts are not looked through for it
+        facts = (fact for group in groups.values() for fact in group.facts)
+        firing = {fact.alert.id for fact in facts if fact.alert.state is AlertState.FIRING}
         for row in dropped:
             for cover in covers_in(row.notice):
                 still = by_key[cover.key].cover if cover.key in by_key else None
@@ -293,6 +290,12 @@ class _Round:
 
     def _note(self, fact: Fact, channel: str, kind: Told, said: str) -> bool:
         return self._chapter.note((fact.alert.id, fact.fingerprint), channel, kind, said)
+
+
+def _firing(covers: Sequence[Cover], groups: Mapping[str, Group]) -> set[str]:
+    """What fires now of the groups that these covers are about."""
+    facts = (fact for one in covers if one.key in groups for fact in groups[one.key].facts)
+    return {fact.fingerprint for fact in facts if fact.alert.state is AlertState.FIRING}
 
 
 def _due(moment: datetime | None, now: datetime) -> bool:
