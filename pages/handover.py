@@ -9,7 +9,7 @@ from lib.errors import Refused
 from lib.handover.story import Story
 from lib.identity.roles import Action
 from lib.ui import cards, clock, handover, text
-from lib.ui.identity import act, lacking
+from lib.ui.identity import act, gate
 from lib.ui.live import live
 from lib.ui.panel import panel
 
@@ -42,8 +42,7 @@ def notes(found: Story) -> None:
         words = st.text_area(
             "A note for the next shift", key=handover.note_key(), max_chars=handover.LONGEST_NOTE, height=90
         )
-        lacks = lacking(Action.WRITE_NOTE)
-        if st.form_submit_button("Add note", icon=":material/edit_note:", disabled=bool(lacks), help=lacks or None):
+        if st.form_submit_button("Add note", icon=":material/edit_note:", **gate(Action.WRITE_NOTE)):
             add(str(words or ""))
     st.caption("A note stays as it is written: it can be added to, not changed.")
 

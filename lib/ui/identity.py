@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
 import streamlit as st
@@ -56,6 +57,12 @@ def lacking(action: Action) -> str:
     """Why who looks at the page may not do this, said beside a button that is off; "" where they may."""
     role, needed = actor().role, NEEDS[action]
     return "" if role.covers(needed) else f"Needs the role {needed}; you act as {role}."
+
+
+def gate(action: Action, help: str = "") -> dict[str, Any]:
+    """What a button that does this is given: its help, or off with the reason as its help where who looks may not."""
+    lacks = lacking(action)
+    return {"disabled": bool(lacks), "help": lacks or help or None}
 
 
 def act(deed: Deed) -> bool:

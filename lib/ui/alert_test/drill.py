@@ -60,14 +60,8 @@ def _begin() -> None:
     if problem:
         st.caption(f":orange-badge[◆ Simulator] {text.esc_md(problem)}")
     lacks = identity.lacking(Action.DRILL)
-    st.button(
-        "Begin the drill",
-        icon=":material/siren:",
-        key="at_drill_begin",
-        on_click=_go,
-        args=(kind,),
-        disabled=bool(lacks),
-    )
+    st.button("Begin the drill", icon=":material/siren:", key="at_drill_begin", on_click=_go, args=(kind,),
+              disabled=bool(lacks))  # fmt: skip
     if lacks:
         st.caption(lacks)
 
@@ -107,8 +101,7 @@ def _live() -> None:
             width="content",
         )
         if found.phase is Phase.ON:
-            lacks = identity.lacking(Action.DRILL)
-            st.button("End it now", key="at_drill_end", on_click=_end, disabled=bool(lacks), help=lacks or None)
+            st.button("End it now", key="at_drill_end", on_click=_end, **identity.gate(Action.DRILL))
     if found.problem:
         st.warning(text.esc_md(found.problem), icon=":material/warning:")
     try:

@@ -11,29 +11,27 @@ from lib.alerts.model import AlertState
 from lib.identity.roles import Action
 from lib.ui import clock, text
 from lib.ui.alerts import state
-from lib.ui.identity import act, lacking
+from lib.ui.identity import act, gate, lacking
 
 _JUDGED = {"useful": "Worth it", "noise": "Noise"}
 
 
 def quick(alert: Any) -> None:
     """The two first things, one tap each, side by side; a note can be added where the alert is opened."""
-    lacks = lacking(Action.ACKNOWLEDGE)
     with st.container(horizontal=True, gap="small", width="content"):
         if alert.acked_by:
-            if st.button("Give back", key=f"unack_{alert.id}", icon=":material/undo:", disabled=bool(lacks),
-                         help=lacks or "Nobody is on it any more"):  # fmt: skip
+            if st.button("Give back", key=f"unack_{alert.id}", icon=":material/undo:",
+                         **gate(Action.ACKNOWLEDGE, "Nobody is on it any more")):  # fmt: skip
                 done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
-        elif st.button("Acknowledge", key=f"ack_{alert.id}", icon=":material/front_hand:", disabled=bool(lacks),
-                       help=lacks or "You are on it. It ends by itself when the alert does."):  # fmt: skip
+        elif st.button("Acknowledge", key=f"ack_{alert.id}", icon=":material/front_hand:",
+                       **gate(Action.ACKNOWLEDGE, "You are on it. It ends by itself when the alert does.")):  # fmt: skip
             done(act(acts.acknowledge(alert.id, alert.name, "", clock.now())), "Acknowledged")
         _silencing(alert, f"silence_{alert.id}")
 
 
 def _silencing(alert: Any, key: str) -> None:
-    lacks = lacking(Action.SILENCE)
     st.button("Silence", key=key, icon=":material/notifications_off:", on_click=state.ask_silence, args=(alert.fingerprint,),
-              disabled=bool(lacks), help=lacks or "Nobody is told of it for a while")  # fmt: skip
+              **gate(Action.SILENCE, "Nobody is told of it for a while"))  # fmt: skip
 
 
 def whole(alert: Any) -> None:
@@ -41,14 +39,13 @@ def whole(alert: Any) -> None:
     if alert.state == AlertState.RESOLVED:
         st.caption("This alert has ended: there is nothing to take up.")
     else:
-        lacks = lacking(Action.ACKNOWLEDGE)
         if not alert.acked_by:
-            _acknowledging(alert, lacks)
+            _acknowledging(alert)
         else:
             _acknowledged(alert)
         with st.container(horizontal=True, gap="small"):
             if alert.acked_by and st.button(
-                "Give back", key="unack_this", icon=":material/undo:", disabled=bool(lacks), help=lacks or None
+                "Give back", key="unack_this", icon=":material/undo:", **gate(Action.ACKNOWLEDGE)
             ):
                 done(act(acts.unacknowledge(alert.id, alert.name, clock.now())), "Given back")
             _silencing(alert, "silence_this")
@@ -64,41 +61,37 @@ def _acknowledged(alert: Any) -> None:
         st.text(text.visible(alert.ack_note))
 
 
-def _acknowledging(alert: Any, lacks: str) -> None:
+def _acknowledging(alert: Any) -> None:
     with st.form("acknowledge", border=False):
         note = st.text_input("Note", key=f"note_{alert.id}", max_chars=acts.LONGEST_NOTE,
                              placeholder="What you are doing about it (may be empty)")  # fmt: skip
         taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:", type="primary",
-                                      disabled=bool(lacks))  # fmt: skip
+                                      disabled=bool(lacking(Action.ACKNOWLEDGE)))  # fmt: skip
     st.caption("It ends by itself when the alert does.")
     if taken:
         done(act(acts.acknowledge(alert.id, alert.name, str(note or ""), clock.now())), "Acknowledged")
 
 
 def _resolving(alert: Any) -> None:
-    lacks = lacking(Action.RESOLVE)
     with (
-        st.popover(
-            "Resolve by hand", icon=":material/check:", key="resolve_popover", disabled=bool(lacks), help=lacks or None
-        ),
+        st.popover("Resolve by hand", icon=":material/check:", key="resolve_popover", **gate(Action.RESOLVE)),
         st.form("resolve", border=False),
     ):
         st.caption("It was pushed to us: only who sent it, or a person, can end it.")
         reason = st.text_input("Why", key=f"resolve_why_{alert.id}", max_chars=acts.LONGEST_NOTE)
-        if st.form_submit_button("Resolve", disabled=bool(lacks)):
+        if st.form_submit_button("Resolve", disabled=bool(lacking(Action.RESOLVE))):
             done(act(acts.resolve(alert.id, alert.name, str(reason or ""), clock.now())), "Resolved")
 
 
 def _judging(alert: Any) -> None:
-    lacks = lacking(Action.FEEDBACK)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Was it worth being told?", width="content")
         for word, label in _JUDGED.items():
             chosen = alert.noise == word
             if st.button(label, key=f"judge_{word}", type="primary" if chosen else "secondary",
-                         disabled=bool(lacks), help=lacks or None):  # fmt: skip
+                         **gate(Action.FEEDBACK)):  # fmt: skip
                 done(act(acts.judge(alert.id, alert.name, "" if chosen else word, clock.now())), "Noted")
-    if lacks:
+    if lacks := lacking(Action.FEEDBACK):
         st.caption(lacks)
 
 

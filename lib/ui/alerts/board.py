@@ -13,7 +13,7 @@ from lib.alerts.model import AlertState
 from lib.identity.roles import Action
 from lib.ui import address, cache, cards, clock, text
 from lib.ui.alerts import acting, asked, chart, silenced, state, verdict, words
-from lib.ui.identity import act, lacking
+from lib.ui.identity import act, gate, lacking
 from lib.ui.links import link
 from lib.ui.panel import filtered_out, panel
 from lib.ui.severity import LOOKS, Status
@@ -112,10 +112,9 @@ def broken_channels() -> None:
             since = clock.stamp(channel.broken_since)
             st.error(f"**{text.esc_md(channel.name)} is broken** since {since}: nothing is sent there. "
                      f"{text.esc_md(channel.broken_why)}", icon=":material/notifications_off:")  # fmt: skip
-            lacks = lacking(Action.REARM)
             if st.button(
-                "It works again", key=f"rearm_{channel.name}", disabled=bool(lacks),
-                help=lacks or "What is so now is decided anew and told.",
+                "It works again", key=f"rearm_{channel.name}",
+                **gate(Action.REARM, "What is so now is decided anew and told."),
             ):  # fmt: skip
                 acting.done(act(acts.rearm(channel.name, clock.now())), "Notices go there again")
 

@@ -12,7 +12,7 @@ from lib.alerts.silences import Silence
 from lib.identity.roles import Action
 from lib.ui import clock, text
 from lib.ui.alerts import asked, state
-from lib.ui.identity import act, lacking
+from lib.ui.identity import act, gate, lacking
 from lib.ui.panel import panel
 from lib.ui.severity import LOOKS, Status
 
@@ -58,7 +58,7 @@ def _parts(found: tuple[Silence, ...], moment: datetime) -> dict[str, list[Silen
 
 def _silence(silence: Silence, moment: datetime) -> None:
     """One silence: what, why, who, until when, and how many alerts it hits now."""
-    over, lacks = silence.ends_at <= moment, lacking(Action.SILENCE)
+    over = silence.ends_at <= moment
     with st.container(border=True, gap="xsmall", key=f"silenced_{silence.id}"):
         st.code(text.visible(", ".join(map(str, silence.matchers))), language=None, wrap_lines=True)
         st.text(text.visible(silence.reason))
@@ -68,17 +68,12 @@ def _silence(silence: Silence, moment: datetime) -> None:
         with st.container(horizontal=True, gap="small"):
             if over:
                 st.button("Make it again", key=f"again_{silence.id}", icon=":material/replay:", on_click=state.ask_silence,
-                          args=(matching.written(silence.matchers),), disabled=bool(lacks), help=lacks or None)  # fmt: skip
+                          args=(matching.written(silence.matchers),), **gate(Action.SILENCE))  # fmt: skip
                 return
             st.button("Change", key=f"edit_{silence.id}", icon=":material/edit:", on_click=state.ask_silence,
-                      args=(f"{EDIT}{silence.id}",), disabled=bool(lacks), help=lacks or None)  # fmt: skip
-            ended = st.button(
-                "End it now",
-                key=f"expire_{silence.id}",
-                icon=":material/notifications_active:",
-                disabled=bool(lacks),
-                help=lacks or None,
-            )
+                      args=(f"{EDIT}{silence.id}",), **gate(Action.SILENCE))  # fmt: skip
+            ended = st.button("End it now", key=f"expire_{silence.id}", icon=":material/notifications_active:",
+                              **gate(Action.SILENCE))  # fmt: skip
             if ended and act(acts.end_silence(silence, clock.now())):
                 st.rerun()
 
